@@ -1,0 +1,58 @@
+"""Class names of each data set, synonyms, and the attribute words. Keyed by name, never by integer:
+
+public repositories disagree on the integers. Sources: the data sets' own papers and the FERID prompts.
+"""
+
+import re
+
+BASIC_7 = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+LABELS: dict[str, tuple[str, ...]] = {
+    "rafdb": BASIC_7,  # the official order 1..7
+    "ferplus": ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),  # csv order
+    "affectnet": ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
+    "dfew": ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear"),
+    "ferv39k": ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+    "mafw": (
+        *("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+        *("contempt", "anxiety", "helplessness", "disappointment"),
+    ),
+}
+DEFAULT_OPTIONS = LABELS["ferplus"]
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "anger": ("angry", "mad"),
+    "anxiety": ("anxious",),
+    "contempt": ("contemptuous",),
+    "disappointment": ("disappointed",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful", "afraid", "scared"),
+    "happiness": ("happy", "joy", "joyful"),
+    "helplessness": ("helpless",),
+    "neutral": ("calm",),
+    "sadness": ("sad",),
+    "surprise": ("surprised",),
+}
+_CANONICAL = {word: label for label, words in SYNONYMS.items() for word in (label, *words)}
+
+AGE_GROUPS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
+GENDERS = ("male", "female")
+RACES = ("White", "Black", "Indian", "Asian")  # FaceXFormer's classes without "Others"; never estimated for visitors
+
+
+def canonical(word: str) -> str | None:
+    """The label that `word` names ("joy" -> "happiness"), or None."""
+    return _CANONICAL.get(word.strip().lower())
+
+
+def parse_label(text: str, options: tuple[str, ...]) -> str | None:
+    """The option that an answer names: an exact match first, else the first option or synonym that occurs in it.
+
+    Returns None when no option is named; evaluation counts that as wrong. Source: paper.md 3.4 (our choice).
+    """
+    clean = re.sub(r"[^\w\s-]", " ", text.lower()).strip()
+    by_word = {word: option for option in options for word in (option, *SYNONYMS.get(canonical(option) or "", ()))}
+    if clean in by_word:
+        return by_word[clean]
+    words = "|".join(sorted(map(re.escape, by_word), key=len, reverse=True))
+    found = re.search(rf"\b({words})\b", clean)
+    return by_word[found.group(1)] if found else None

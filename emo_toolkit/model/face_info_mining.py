@@ -1,0 +1,182 @@
+"""Face Info Mining: a global and a local look at one face, guided by facial priors, condensed by a clue aggregator.
+
+patches + face embedding + landmarks -> two gated clues a frame. The paper names the module and its two branches and
+publishes neither equations nor sizes: every choice here is a reconstruction, marked `Reconstruction:`.
+Legend: N frames, P patches, E face tokens, L landmarks, Q queries, T face tokens handed on, C vision width, D text width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel
+from transformers.utils import ModelOutput
+
+from .configuration_emo_llama import FaceInfoMiningConfig
+
+
+@dataclass
+class FaceInfoMiningOutput(ModelOutput):
+    """What the module found, and (when asked) where it looked.
+
+    Attributes:
+        clues: (N, 2 * T, D), global then local; exactly zero while the gates are closed or no face was found.
+        global_attention: (N, heads, P, E), rows sum to 1; patches looking at face tokens.
+        local_attention: (N, heads, L, P), rows sum to 1; landmarks looking at patches.
+    """
+
+    clues: torch.Tensor | None = None
+    global_attention: torch.Tensor | None = None
+    local_attention: torch.Tensor | None = None
+
+
+class GatedCrossAttention(nn.Module):
+    """`x + tanh(gate) * MHA(LN(x), context)`, with the gate closed (0) at first, so that nothing changes."""
+
+    def __init__(self, size: int, heads: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.attention = nn.MultiheadAttention(size, heads, dropout=dropout, batch_first=True)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor, *, need_weights: bool = False):
+        """x (N, S, C), context (N, K, C) -> (N, S, C) and the attention (N, heads, S, K) or None."""
+        mined, weights = self.attention(
+            self.norm(x), context, context, need_weights=need_weights, average_attn_weights=False
+        )
+        return x + torch.tanh(self.gate) * mined, weights
+
+
+class GlobalBranch(nn.Module):
+    """Every patch asks the face embedding. Reconstruction: `G = X + tanh(g) MHA(LN X; LN(W E) + position)`."""
+
+    def __init__(self, config: FaceInfoMiningConfig):
+        super().__init__()
+        self.embedding_proj = nn.Linear(config.prior_size, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.position = nn.Parameter(torch.zeros(1, config.num_prior_tokens, config.hidden_size))
+        self.attention = GatedCrossAttention(config.hidden_size, config.num_attention_heads, config.dropout)
+
+    def forward(self, patches: torch.Tensor, embedding: torch.Tensor, *, need_weights: bool = False):
+        """patches (N, P, C), embedding (N, E, prior_size) -> (N, P, C), attention (N, heads, P, E)."""
+        prior = self.norm(self.embedding_proj(embedding)) + self.position  # (N, E, C)
+        return self.attention(patches, prior, need_weights=need_weights)
+
+
+class LocalBranch(nn.Module):
+    """Every landmark asks the patches. Reconstruction: `p_j = MLP(P_j) + id_j + X sampled at P_j`, then attention."""
+
+    def __init__(self, config: FaceInfoMiningConfig):
+        super().__init__()
+        size = config.hidden_size
+        self.landmark_proj = nn.Sequential(nn.Linear(2, size // 4), nn.GELU(), nn.Linear(size // 4, size))
+        self.landmark_id = nn.Embedding(config.num_landmarks, size)
+        self.attention = GatedCrossAttention(size, config.num_attention_heads, config.dropout)
+
+    def forward(self, patches: torch.Tensor, landmarks: torch.Tensor, *, need_weights: bool = False):
+        """patches (N, P, C), landmarks (N, L, 2) as x, y in [-1, 1] -> (N, L, C), attention (N, heads, L, P)."""
+        points = self.landmark_proj(landmarks) + self.landmark_id.weight + sample_patches(patches, landmarks)
+        return self.attention(points, patches, need_weights=need_weights)
+
+
+class ClueAggregator(nn.Module):
+    """A small Q-Former that both branches share: learned queries read a branch's tokens, with the question beside
+    them in self-attention. Reconstruction, after CAT's Clue Aggregator (ECCV 2024), which shares authors."""
+
+    def __init__(self, config: FaceInfoMiningConfig, guide_size: int):
+        super().__init__()
+        self.num_face_tokens = config.num_face_tokens
+        qformer_config = InstructBlipQFormerConfig(
+            vocab_size=1,
+            hidden_size=config.clue_hidden_size,
+            num_hidden_layers=config.clue_num_layers,
+            num_attention_heads=config.clue_num_heads,
+            intermediate_size=config.clue_intermediate_size,
+            encoder_hidden_size=config.hidden_size,
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=config.dropout,
+        )
+        self.qformer = InstructBlipQFormerModel(qformer_config)
+        # The question arrives as word embeddings of the model's own text side: no second vocabulary.
+        self.qformer.embeddings.word_embeddings = nn.Linear(guide_size, config.clue_hidden_size, bias=False)
+        self.queries = nn.Parameter(torch.zeros(1, config.num_clue_queries, config.clue_hidden_size))
+
+    def forward(self, features: torch.Tensor, guide: torch.Tensor, guide_mask: torch.Tensor) -> torch.Tensor:
+        """features (N, S, C), guide (N, W, guide_size), guide_mask (N, W) -> clue tokens (N, T, clue_hidden_size)."""
+        queries = self.queries.expand(len(features), -1, -1)
+        clues = ask_qformer(self.qformer, queries, guide, guide_mask, features)  # (N, Q, H)
+        return clues.unflatten(1, (self.num_face_tokens, -1)).mean(2)
+
+
+class FaceInfoMining(nn.Module):
+    """Both branches, the shared aggregator, and one gate a branch in front of the language model.
+
+    While the gates are closed the clues are exactly zero, so that an untrained module changes nothing.
+    """
+
+    def __init__(self, config: FaceInfoMiningConfig, guide_size: int, text_size: int):
+        super().__init__()
+        self.global_branch = GlobalBranch(config)
+        self.local_branch = LocalBranch(config)
+        self.clue_aggregator = ClueAggregator(config, guide_size)
+        self.clue_proj = nn.Linear(config.clue_hidden_size, text_size)
+        self.clue_gates = nn.Parameter(torch.zeros(2))
+
+    def forward(
+        self,
+        patches: torch.Tensor,
+        embedding: torch.Tensor,
+        landmarks: torch.Tensor,
+        found: torch.Tensor,
+        guide: torch.Tensor,
+        guide_mask: torch.Tensor,
+        *,
+        need_weights: bool = False,
+    ) -> FaceInfoMiningOutput:
+        """Mines N frames.
+
+        Args:
+            patches: (N, P, C) vision tokens without CLS; P is a square grid.
+            embedding: (N, E, prior_size) face tokens of the analyser.
+            landmarks: (N, L, 2) x, y in [-1, 1] of the picture that `patches` show.
+            found: (N,) bool; the clues of a frame without a face are zero.
+            guide: (N, W, guide_size) word embeddings of the question; `guide_mask` (N, W).
+            need_weights: also return both attention maps.
+        """
+        seen, global_attention = self.global_branch(patches, embedding, need_weights=need_weights)
+        points, local_attention = self.local_branch(patches, landmarks, need_weights=need_weights)
+        clues = torch.stack(
+            [self.clue_aggregator(branch, guide, guide_mask) for branch in (seen, points)], dim=1
+        )  # (N, 2, T, H)
+        gates = torch.tanh(self.clue_gates).view(1, 2, 1, 1) * found.view(-1, 1, 1, 1)
+        clues = gates * self.clue_proj(clues)  # (N, 2, T, D)
+        return FaceInfoMiningOutput(clues.flatten(1, 2), global_attention, local_attention)
+
+
+def ask_qformer(
+    qformer: InstructBlipQFormerModel,
+    queries: torch.Tensor,
+    guide: torch.Tensor,
+    guide_mask: torch.Tensor,
+    features: torch.Tensor,
+) -> torch.Tensor:
+    """Runs a Q-Former on features (N, S, C) with queries (N, Q, H) and the question's ids (N, W) or embeddings
+    (N, W, guide_size); returns the query outputs (N, Q, H)."""
+    mask = torch.cat([guide_mask.new_ones(queries.shape[:2]), guide_mask], dim=1)
+    output = qformer(input_ids=guide, attention_mask=mask, query_embeds=queries, encoder_hidden_states=features)
+    return output.last_hidden_state[:, : queries.shape[1]]
+
+
+def sample_patches(patches: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+    """Bilinear samples of a square patch grid (N, P, C) at landmarks (N, L, 2) in [-1, 1] -> (N, L, C).
+
+    Points outside the picture take the border's value.
+    """
+    side = round(patches.shape[1] ** 0.5)
+    if side * side != patches.shape[1]:
+        raise ValueError(f"{patches.shape[1]} patches are not a square grid")
+    grid = patches.mT.unflatten(2, (side, side))  # (N, C, side, side)
+    points = landmarks.to(patches.dtype).unsqueeze(1)  # (N, 1, L, 2)
+    sampled = F.grid_sample(grid, points, padding_mode="border", align_corners=False)  # (N, C, 1, L)
+    return sampled.squeeze(2).mT
