@@ -40,7 +40,7 @@ clean:
 	$(PIP) install --quiet --upgrade pip
 	$(PIP) install '$(TORCH)'
 	$(PIP) install -r requirements.txt
-	$(PIP) install --quiet --no-deps --editable .
+	$(PIP) install --quiet --no-deps --editable . --config-settings editable_mode=compat
 	@touch $@
 
 .venv/dev.done: requirements-dev.txt .venv/app.done

@@ -3,6 +3,8 @@
 One class describes `tiny`, `mini` and `7b`; a preset is a checkpoint, never a branch in the code.
 """
 
+from typing import Any
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, InstructBlipQFormerConfig
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
@@ -74,7 +76,7 @@ class EmoLlamaConfig(PreTrainedConfig):
     image_token_id: int = 32000
     tie_word_embeddings: bool = False
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
         width = self.vision_config.hidden_size
         if self.fim_config.hidden_size != width or self.qformer_config.encoder_hidden_size != width:

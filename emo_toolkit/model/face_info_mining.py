@@ -15,6 +15,8 @@ from transformers.utils import ModelOutput
 
 from .configuration_emo_llama import FaceInfoMiningConfig
 
+Attended = tuple[torch.Tensor, torch.Tensor | None]  # features, and the attention weights when asked for
+
 
 @dataclass
 class FaceInfoMiningOutput(ModelOutput):
@@ -34,13 +36,13 @@ class FaceInfoMiningOutput(ModelOutput):
 class GatedCrossAttention(nn.Module):
     """`x + tanh(gate) * MHA(LN(x), context)`, with the gate closed (0) at first, so that nothing changes."""
 
-    def __init__(self, size: int, heads: int, dropout: float):
+    def __init__(self, size: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(size)
         self.attention = nn.MultiheadAttention(size, heads, dropout=dropout, batch_first=True)
         self.gate = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: torch.Tensor, context: torch.Tensor, *, need_weights: bool = False):
+    def forward(self, x: torch.Tensor, context: torch.Tensor, *, need_weights: bool = False) -> Attended:
         """x (N, S, C), context (N, K, C) -> (N, S, C) and the attention (N, heads, S, K) or None."""
         mined, weights = self.attention(
             self.norm(x), context, context, need_weights=need_weights, average_attn_weights=False
@@ -51,14 +53,14 @@ class GatedCrossAttention(nn.Module):
 class GlobalBranch(nn.Module):
     """Every patch asks the face embedding. Reconstruction: `G = X + tanh(g) MHA(LN X; LN(W E) + position)`."""
 
-    def __init__(self, config: FaceInfoMiningConfig):
+    def __init__(self, config: FaceInfoMiningConfig) -> None:
         super().__init__()
         self.embedding_proj = nn.Linear(config.prior_size, config.hidden_size)
         self.norm = nn.LayerNorm(config.hidden_size)
         self.position = nn.Parameter(torch.zeros(1, config.num_prior_tokens, config.hidden_size))
         self.attention = GatedCrossAttention(config.hidden_size, config.num_attention_heads, config.dropout)
 
-    def forward(self, patches: torch.Tensor, embedding: torch.Tensor, *, need_weights: bool = False):
+    def forward(self, patches: torch.Tensor, embedding: torch.Tensor, *, need_weights: bool = False) -> Attended:
         """patches (N, P, C), embedding (N, E, prior_size) -> (N, P, C), attention (N, heads, P, E)."""
         prior = self.norm(self.embedding_proj(embedding)) + self.position  # (N, E, C)
         return self.attention(patches, prior, need_weights=need_weights)
@@ -67,14 +69,14 @@ class GlobalBranch(nn.Module):
 class LocalBranch(nn.Module):
     """Every landmark asks the patches. Reconstruction: `p_j = MLP(P_j) + id_j + X sampled at P_j`, then attention."""
 
-    def __init__(self, config: FaceInfoMiningConfig):
+    def __init__(self, config: FaceInfoMiningConfig) -> None:
         super().__init__()
         size = config.hidden_size
         self.landmark_proj = nn.Sequential(nn.Linear(2, size // 4), nn.GELU(), nn.Linear(size // 4, size))
         self.landmark_id = nn.Embedding(config.num_landmarks, size)
         self.attention = GatedCrossAttention(size, config.num_attention_heads, config.dropout)
 
-    def forward(self, patches: torch.Tensor, landmarks: torch.Tensor, *, need_weights: bool = False):
+    def forward(self, patches: torch.Tensor, landmarks: torch.Tensor, *, need_weights: bool = False) -> Attended:
         """patches (N, P, C), landmarks (N, L, 2) as x, y in [-1, 1] -> (N, L, C), attention (N, heads, L, P)."""
         points = self.landmark_proj(landmarks) + self.landmark_id.weight + sample_patches(patches, landmarks)
         return self.attention(points, patches, need_weights=need_weights)
@@ -84,7 +86,7 @@ class ClueAggregator(nn.Module):
     """A small Q-Former that both branches share: learned queries read a branch's tokens, with the question beside
     them in self-attention. Reconstruction, after CAT's Clue Aggregator (ECCV 2024), which shares authors."""
 
-    def __init__(self, config: FaceInfoMiningConfig, guide_size: int):
+    def __init__(self, config: FaceInfoMiningConfig, guide_size: int) -> None:
         super().__init__()
         self.num_face_tokens = config.num_face_tokens
         qformer_config = InstructBlipQFormerConfig(
@@ -94,18 +96,19 @@ class ClueAggregator(nn.Module):
             num_attention_heads=config.clue_num_heads,
             intermediate_size=config.clue_intermediate_size,
             encoder_hidden_size=config.hidden_size,
+            max_position_embeddings=256,
             hidden_dropout_prob=config.dropout,
             attention_probs_dropout_prob=config.dropout,
         )
-        self.qformer = InstructBlipQFormerModel(qformer_config)
+        self.encoder = InstructBlipQFormerModel(qformer_config)
         # The question arrives as word embeddings of the model's own text side: no second vocabulary.
-        self.qformer.embeddings.word_embeddings = nn.Linear(guide_size, config.clue_hidden_size, bias=False)
-        self.queries = nn.Parameter(torch.zeros(1, config.num_clue_queries, config.clue_hidden_size))
+        self.encoder.embeddings.word_embeddings = nn.Linear(guide_size, config.clue_hidden_size, bias=False)
+        self.queries = nn.Embedding(config.num_clue_queries, config.clue_hidden_size)
 
     def forward(self, features: torch.Tensor, guide: torch.Tensor, guide_mask: torch.Tensor) -> torch.Tensor:
         """features (N, S, C), guide (N, W, guide_size), guide_mask (N, W) -> clue tokens (N, T, clue_hidden_size)."""
-        queries = self.queries.expand(len(features), -1, -1)
-        clues = ask_qformer(self.qformer, queries, guide, guide_mask, features)  # (N, Q, H)
+        queries = self.queries.weight.expand(len(features), -1, -1)
+        clues = ask_qformer(self.encoder, queries, guide, guide_mask, features)  # (N, Q, H)
         return clues.unflatten(1, (self.num_face_tokens, -1)).mean(2)
 
 
@@ -115,7 +118,7 @@ class FaceInfoMining(nn.Module):
     While the gates are closed the clues are exactly zero, so that an untrained module changes nothing.
     """
 
-    def __init__(self, config: FaceInfoMiningConfig, guide_size: int, text_size: int):
+    def __init__(self, config: FaceInfoMiningConfig, guide_size: int, text_size: int) -> None:
         super().__init__()
         self.global_branch = GlobalBranch(config)
         self.local_branch = LocalBranch(config)

@@ -16,7 +16,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 
 from .configuration_emo_llama import EmoLlamaConfig
-from .face_info_mining import ClueAggregator, FaceInfoMining, FaceInfoMiningOutput, GlobalBranch, ask_qformer
+from .face_info_mining import FaceInfoMining, FaceInfoMiningOutput, GlobalBranch, ask_qformer
 
 AutoModel.register(InstructBlipVisionConfig, InstructBlipVisionModel, exist_ok=True)
 
@@ -26,7 +26,8 @@ GUIDE_INPUTS = ("guide_input_ids", "guide_attention_mask")
 
 @dataclass
 class EmoLlamaOutput(ModelOutput):
-    """Causal LM output plus `face`, what Face Info Mining saw. With `labels`, `logits` holds answer rows only."""
+    """Causal LM output plus `frame_tokens` (N, K, D) as the language model reads them and `face`, what Face Info
+    Mining saw. With `labels`, `logits` holds answer rows only."""
 
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
@@ -34,6 +35,7 @@ class EmoLlamaOutput(ModelOutput):
     hidden_states: tuple[torch.Tensor, ...] | None = None
     attentions: tuple[torch.Tensor, ...] | None = None
     face: FaceInfoMiningOutput | None = None
+    frame_tokens: torch.Tensor | None = None
 
 
 class FrameProjector(nn.Module):
@@ -42,7 +44,7 @@ class FrameProjector(nn.Module):
     Source: LLaMA-VID `vlm_attention` / `token_generation` (arXiv 2311.17043), compress type "mean".
     """
 
-    def __init__(self, config: EmoLlamaConfig):
+    def __init__(self, config: EmoLlamaConfig) -> None:
         super().__init__()
         width, text_width = config.vision_config.hidden_size, config.text_config.hidden_size
         self.query_proj = nn.Linear(config.qformer_config.hidden_size, width)
@@ -72,11 +74,7 @@ class EmoLlamaPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         std = self.config.fim_config.initializer_range
-        if isinstance(module, EmoLlamaForConditionalGeneration):
-            init.normal_(module.query_tokens, mean=0.0, std=std)
-        elif isinstance(module, ClueAggregator):
-            init.normal_(module.queries, mean=0.0, std=std)
-        elif isinstance(module, GlobalBranch):
+        if isinstance(module, GlobalBranch):
             init.normal_(module.position, mean=0.0, std=std)
         elif isinstance(module, FaceInfoMining):
             init.zeros_(module.clue_gates)
@@ -93,7 +91,7 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
 
     _tied_weights_keys = {"lm_head.weight": "language_model.embed_tokens.weight"}
 
-    def __init__(self, config: EmoLlamaConfig):
+    def __init__(self, config: EmoLlamaConfig) -> None:
         super().__init__(config)
         text_width, qformer_width = config.text_config.hidden_size, config.qformer_config.hidden_size
         guide_width = text_width if config.qformer_shares_embeddings else qformer_width
@@ -102,7 +100,7 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         self.qformer = InstructBlipQFormerModel(config.qformer_config)
         if config.qformer_shares_embeddings:
             self.qformer.embeddings.word_embeddings = nn.Linear(text_width, qformer_width, bias=False)
-        self.query_tokens = nn.Parameter(torch.zeros(1, config.num_query_tokens, qformer_width))
+        self.query_tokens = nn.Embedding(config.num_query_tokens, qformer_width)
         self.multi_modal_projector = FrameProjector(config)
         self.face_info_mining = FaceInfoMining(config.fim_config, guide_width, text_width)
         self.language_model = AutoModel.from_config(config.text_config)
@@ -127,6 +125,9 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         need_weights: bool = False,
     ) -> tuple[torch.Tensor, FaceInfoMiningOutput]:
         """N frames -> frame tokens (N, K, D) and what the face module saw. The guide is (N, W) token ids."""
+        vision_features, face_embeds, face_landmarks = (
+            value.to(self.dtype) for value in (vision_features, face_embeds, face_landmarks)
+        )
         patches = vision_features[:, 1:]
         if self.config.qformer_shares_embeddings:
             guide = question = self.get_input_embeddings()(guide_input_ids)  # (N, W, D)
@@ -134,7 +135,7 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
             guide, question = self.qformer.embeddings.word_embeddings(guide_input_ids), guide_input_ids
         text_queries = ask_qformer(
             self.qformer,
-            self.query_tokens.expand(len(patches), -1, -1),
+            self.query_tokens.weight.expand(len(patches), -1, -1),
             question,
             guide_attention_mask,
             self.qformer_norm(vision_features),
@@ -183,18 +184,17 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         """
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        face = None
-        if pixel_values is not None or vision_features is not None:
+        face = tokens = None
+        if face_found is not None:
             if vision_features is None:
-                vision_features = self.get_vision_features(pixel_values.flatten(0, 1)).unflatten(
-                    0, pixel_values.shape[:2]
-                )
-            real = frame_mask if frame_mask is not None else face_found.new_ones(face_found.shape)
-            owner = real.nonzero()[:, 0]  # (N,) row of the batch that each real frame belongs to
+                vision_features = self.get_vision_features(pixel_values.flatten(0, 1))
+                vision_features = vision_features.unflatten(0, face_found.shape)
+            real = torch.ones_like(face_found) if frame_mask is None else frame_mask
+            owner = real.nonzero()[:, 0]  # (N,) the batch row of each real frame
             tokens, face = self.get_frame_tokens(
-                vision_features[real].to(self.dtype),
-                face_embeds[real].to(self.dtype),
-                face_landmarks[real].to(self.dtype),
+                vision_features[real],
+                face_embeds[real],
+                face_landmarks[real],
                 face_found[real],
                 guide_input_ids[owner],
                 guide_attention_mask[owner],
@@ -208,16 +208,24 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
-        hidden, loss = outputs.last_hidden_state, None
+        loss = None
         if labels is not None:
-            answer = labels[:, 1:] != -100
-            logits = self.lm_head(hidden[:, :-1][answer])  # (answer tokens, vocabulary)
-            total = F.cross_entropy(logits.float(), labels[:, 1:][answer], reduction="sum")
-            loss = total / (num_items_in_batch if num_items_in_batch is not None else answer.sum().clamp(min=1))
+            logits, loss = self._answer_loss(outputs.last_hidden_state, labels, num_items_in_batch)
         else:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-            logits = self.lm_head(hidden[:, keep])
-        return EmoLlamaOutput(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions, face)
+            logits = self.lm_head(outputs.last_hidden_state[:, keep])
+        return EmoLlamaOutput(
+            loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions, face, tokens
+        )
+
+    def _answer_loss(
+        self, hidden: torch.Tensor, labels: torch.Tensor, num_items: torch.Tensor | int | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (answer tokens, vocabulary) and their cross-entropy; prompt rows never meet the vocabulary."""
+        answer = labels[:, 1:] != -100
+        logits = self.lm_head(hidden[:, :-1][answer])
+        total = F.cross_entropy(logits.float(), labels[:, 1:][answer], reduction="sum")
+        return logits, total / (num_items if num_items is not None else answer.sum().clamp(min=1))
 
     def _fill_placeholders(
         self, input_ids: torch.Tensor, inputs_embeds: torch.Tensor, tokens: torch.Tensor

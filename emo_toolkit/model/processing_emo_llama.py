@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import BatchFeature, ProcessorMixin
 
 IMAGE_TOKEN = "<image>"
+MAX_GUIDE_TOKENS = 256  # the Q-Formers read the end of a longer question, as in LLaMA-VID
 
 
 class Priors(Protocol):
@@ -42,7 +43,7 @@ class EmoLlamaProcessor(ProcessorMixin):
         tokens_per_frame: int = 4,
         num_frames: int = 16,
         chat_template: str | None = None,
-    ):
+    ) -> None:
         self.tokens_per_frame = tokens_per_frame
         self.num_frames = num_frames
         super().__init__(image_processor, tokenizer, qformer_tokenizer, chat_template=chat_template)
@@ -72,7 +73,15 @@ class EmoLlamaProcessor(ProcessorMixin):
         self._check(text, crops if crops is not None else vision_features, priors, guides, answers)
         frames = [len(prior.found) for prior in priors]
         inputs = self._tokenize(text, frames, answers)
-        guide = self.qformer_tokenizer(list(guides), padding=True, padding_side="right", return_tensors="pt")
+        self.qformer_tokenizer.truncation_side = "left"
+        guide = self.qformer_tokenizer(
+            list(guides),
+            padding=True,
+            padding_side="right",
+            truncation=True,
+            max_length=MAX_GUIDE_TOKENS,
+            return_tensors="pt",
+        )
         inputs["guide_input_ids"] = guide["input_ids"]
         inputs["guide_attention_mask"] = guide["attention_mask"]
         inputs["face_embeds"] = _pad_frames([prior.embedding for prior in priors])
@@ -104,7 +113,7 @@ class EmoLlamaProcessor(ProcessorMixin):
 
     def _tokenize(self, text: Sequence[str], frames: list[int], answers: Sequence[str] | None) -> dict[str, torch.Tensor]:
         """Prompts are padded on the left to be continued, on the right when answers are learnt."""
-        slots = [prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n) for prompt, n in zip(text, frames)]
+        slots = [prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n) for prompt, n in zip(text, frames, strict=True)]
         if answers is None:
             encoded = self.tokenizer(
                 slots, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"
@@ -112,8 +121,8 @@ class EmoLlamaProcessor(ProcessorMixin):
             return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
         prompts = self.tokenizer(slots, add_special_tokens=False)["input_ids"]
         replies = [self.answer_ids(answer) for answer in answers]
-        rows = [torch.tensor(prompt + reply) for prompt, reply in zip(prompts, replies)]
-        labels = [torch.tensor([-100] * len(prompt) + reply) for prompt, reply in zip(prompts, replies)]
+        rows = [torch.tensor(prompt + reply) for prompt, reply in zip(prompts, replies, strict=True)]
+        labels = [torch.tensor([-100] * len(prompt) + reply) for prompt, reply in zip(prompts, replies, strict=True)]
         return {
             "input_ids": pad_sequence(rows, batch_first=True, padding_value=self.tokenizer.pad_token_id),
             "attention_mask": pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),

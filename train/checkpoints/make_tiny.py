@@ -49,7 +49,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_config(tokenizer: PreTrainedTokenizerFast, *, prior_size: int = 1408) -> EmoLlamaConfig:
+def make_config(tokenizer: PreTrainedTokenizerFast, *, prior_size: int = 1536) -> EmoLlamaConfig:
     """The shapes of `tiny`; `prior_size` is the embedded analyser's, so that the real face wing feeds it."""
     return EmoLlamaConfig(
         text_config={

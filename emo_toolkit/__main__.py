@@ -1,0 +1,7 @@
+"""`python -m emo_toolkit`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,96 @@
+"""A name, a folder or a Hub id -> a complete checkpoint folder -> model and processor on a device.
+
+`mini` is assembled once into the user's cache from pinned parts; after that no network is needed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from ..errors import CheckpointError
+from ..model import EmoLlamaForConditionalGeneration, EmoLlamaProcessor
+from .mini import assemble, load_adapter
+from .parts import Progress
+
+SAFE_FILES = ["*.json", "*.jinja", "*.safetensors", "*.txt", "*.model"]
+SEVEN_B = (
+    "'7b' is not shipped: its parts carry licences that each user must accept, and no trained EMO-LLaMA weights are "
+    "public. Convert LLaMA-VID and train the adapter, then pass the folder: --checkpoint path/to/folder. "
+    "'mini' answers on any machine."
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the model in eval mode on `device`, and the processor that feeds it."""
+
+    name: str
+    folder: Path
+    model: EmoLlamaForConditionalGeneration
+    processor: EmoLlamaProcessor
+    device: torch.device
+
+
+def resolve(name: str, *, progress: Progress | None = None) -> Path:
+    """The complete folder of a checkpoint.
+
+    Args:
+        name: "mini"; "mini-base" (mini before its adapter, for training); a folder with `config.json` or
+            `adapter_config.json`; or a Hub id, of which only safetensors, JSON and tokenizer files are fetched.
+        progress: called as (what, done, total) while a part is fetched.
+
+    Raises:
+        CheckpointError: saying what is missing and what to do.
+    """
+    if name in ("mini", "mini-base"):
+        return assemble(name, progress=progress)
+    if name == "7b":
+        raise CheckpointError(SEVEN_B)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not any((folder / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise CheckpointError(f"{folder} holds neither config.json nor adapter_config.json: not a checkpoint")
+        return folder
+    try:
+        return Path(snapshot_download(name, allow_patterns=SAFE_FILES))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"'{name}' is not 'mini', not a folder, and could not be fetched as a Hub id: {error}"
+        ) from error
+
+
+def load(
+    name: str = "mini",
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    progress: Progress | None = None,
+) -> Checkpoint:
+    """Loads a checkpoint for inference.
+
+    Args:
+        name: as for `resolve`; a folder with only an adapter is merged into its base.
+        device: "cuda", "mps" or "cpu"; None takes the best there is.
+        dtype: None means bfloat16 on cuda and float32 elsewhere (on a CPU that is the faster one for `mini`).
+    """
+    folder = resolve(name, progress=progress)
+    chosen = torch.device(device or best_device())
+    dtype = dtype or (torch.bfloat16 if chosen.type == "cuda" else torch.float32)
+    if (folder / "config.json").is_file():
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+        processor = AutoProcessor.from_pretrained(folder)
+    else:
+        model, base = load_adapter(folder, resolve, dtype=dtype)
+        processor = AutoProcessor.from_pretrained(base)
+    return Checkpoint(name, folder, model.eval().to(chosen), processor, chosen)
+
+
+def best_device() -> str:
+    """ "cuda" where there is one, else "mps", else "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

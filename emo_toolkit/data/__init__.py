@@ -1,0 +1,18 @@
+"""Folders on disk -> EmoSample -> (EmoPrompt, answer) -> batches of the one processor call."""
+
+from .collator import EmoCollator, TrainingRow
+from .fer import DATASETS, load_samples
+from .instructions import Instruction, category_item, rater_item
+from .prior_cache import PriorCache, write_shard
+
+__all__ = [
+    "DATASETS",
+    "EmoCollator",
+    "Instruction",
+    "PriorCache",
+    "TrainingRow",
+    "category_item",
+    "load_samples",
+    "rater_item",
+    "write_shard",
+]

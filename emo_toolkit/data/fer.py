@@ -1,0 +1,82 @@
+"""Facial-expression data sets on disk, in their published layouts -> lists of EmoSample. One function a set.
+
+No data set is shipped: each needs its owner's agreement.
+"""
+
+import ast
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import EmoError
+from ..labels import LABELS
+from ..schema import EmoSample
+
+FERPLUS_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+
+
+def load_ferplus(root: Path, split: str) -> list[EmoSample]:
+    """FERPlus as microsoft/FERPlus exports it: `FER2013Train/fer0000000.png` and `label.csv` without a header.
+
+    A row is name, "(x0, y0, x1, y1)" and ten votes; the label is the arg-max of the first eight (the protocol behind
+    28.5k training images). Rows whose eight votes are all zero, "unknown" and "not a face", carry no label and are
+    left out.
+    """
+    folder = root / FERPLUS_FOLDERS[split]
+    labels = LABELS["ferplus"]
+    samples = []
+    with _open_list(folder / "label.csv") as lines:
+        for number, row in enumerate(csv.reader(lines), start=1):
+            try:
+                name, box, votes = row[0], ast.literal_eval(row[1]), [float(vote) for vote in row[2:12]]
+            except (IndexError, ValueError, SyntaxError) as error:
+                raise EmoError(f"{folder / 'label.csv'}, line {number}: expected a name, a box and ten votes") from error
+            if len(votes) != 10:
+                raise EmoError(f"{folder / 'label.csv'}, line {number}: {len(votes)} votes instead of 10")
+            known = dict(zip(labels, votes, strict=False))
+            if not any(known.values()):
+                continue
+            samples.append(
+                EmoSample(
+                    id=f"ferplus/{folder.name}/{Path(name).stem}",
+                    path=str(folder / name),
+                    kind="image",
+                    label=max(known, key=known.__getitem__),
+                    dataset="ferplus",
+                    split=split,
+                    box=box,
+                    votes=known,
+                )
+            )
+    return samples
+
+
+DATASETS: dict[str, Callable[[Path, str], list[EmoSample]]] = {"ferplus": load_ferplus}
+
+
+def load_samples(dataset: str, root: str | Path, split: str) -> list[EmoSample]:
+    """The samples of one split.
+
+    Args:
+        dataset: a key of `DATASETS`.
+        root: the folder that holds the set's own top-level folders.
+        split: "train", "valid" or "test", as the set has them.
+
+    Raises:
+        EmoError: naming the missing folder, file or row.
+    """
+    if dataset not in DATASETS:
+        raise EmoError(f"unknown data set '{dataset}'; choose one of {', '.join(DATASETS)}")
+    if split not in FERPLUS_FOLDERS:
+        raise EmoError(f"unknown split '{split}'; choose one of {', '.join(FERPLUS_FOLDERS)}")
+    samples = DATASETS[dataset](Path(root), split)
+    if not samples:
+        raise EmoError(f"{dataset} {split} at {root} holds no labelled row")
+    return samples
+
+
+def _open_list(path: Path) -> TextIO:
+    if not path.is_file():
+        raise EmoError(f"{path} does not exist; --root must be the folder that holds {path.parent.name}/")
+    return path.open(encoding="utf-8", newline="")

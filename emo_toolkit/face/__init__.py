@@ -1,0 +1,7 @@
+"""Wing 1: frames -> FaceCrop -> FacialPriors."""
+
+from .analysis import EmbeddedAnalyser
+from .detection import FaceDetector
+from .priors import FacialPriorExtractor
+
+__all__ = ["EmbeddedAnalyser", "FaceDetector", "FacialPriorExtractor"]

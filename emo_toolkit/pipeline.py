@@ -1,0 +1,226 @@
+"""The hall: a photo or clip in, an EmoPrediction out. App, command line, notebooks and evaluation call this one object.
+
+`read` (decoding and face work, CPU) and `answer` (the model) are separate, so that a hosted GPU is held for one call.
+"""
+
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from transformers import BatchFeature
+
+from .checkpoints import Checkpoint, Progress, load
+from .errors import EmoError
+from .face import FacialPriorExtractor
+from .labels import DEFAULT_OPTIONS, parse_label
+from .media import load_media
+from .prompts import messages, question_text
+from .schema import EmoPrediction, EmoPrompt, FaceAttributes, FaceCrop, FacialPriors, FrameRecord, Media
+
+NO_FACE = "No usable face was found ({why}). Use a picture in which one face is at least 20 pixels wide and mostly visible."
+MAX_NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the CPU side knows of one file: frames, one face crop a frame, and priors of the usable frames only."""
+
+    media: Media
+    crops: tuple[FaceCrop, ...]
+    priors: FacialPriors | None  # None when no frame has a usable face
+
+    @property
+    def seen(self) -> list[FaceCrop]:
+        """The crops that the model reads."""
+        return [crop for crop in self.crops if crop.status.usable]
+
+    @property
+    def frames(self) -> tuple[FrameRecord, ...]:
+        """One record a frame, for people and for JSON."""
+        return tuple(
+            FrameRecord(
+                time=round(when, 3),
+                box=None if crop.box is None else tuple(round(float(edge), 1) for edge in crop.box),
+                found=crop.status.usable,
+                status=str(crop.status),
+            )
+            for when, crop in zip(self.media.times, self.crops, strict=True)
+        )
+
+
+class EmoPipeline:
+    """EMO-LLaMA, ready to answer.
+
+        pipeline = EmoPipeline.from_checkpoint("mini")
+        prediction = pipeline.predict("photo.jpg")
+
+    Args:
+        checkpoint: a loaded checkpoint.
+        extractor: finds faces and makes priors; the embedded analyser by default.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, extractor: FacialPriorExtractor | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.model, self.processor = checkpoint.model, checkpoint.processor
+        self.extractor = extractor or FacialPriorExtractor()
+
+    @classmethod
+    def from_checkpoint(
+        cls, name: str = "mini", *, device: str | None = None, progress: Progress | None = None
+    ) -> "EmoPipeline":
+        """Loads a checkpoint by name, folder or Hub id; see `checkpoints.resolve`."""
+        return cls(load(name, device=device, progress=progress))
+
+    def read(
+        self,
+        path: str | Path,
+        *,
+        face: int | None = None,
+        box: Sequence[float] | None = None,
+        estimate: bool = False,
+    ) -> Reading:
+        """Decodes a file and finds one person's face in every frame.
+
+        Args:
+            path: an image or video file.
+            face: index of the face, largest first; None takes the largest.
+            box: a data set's own face box (x0, y0, x1, y1), used only when the detector finds nothing.
+            estimate: also estimate age and gender (never race).
+
+        Raises:
+            MediaError: for a file that cannot be read or that passes a cap.
+        """
+        media = load_media(path, num_frames=self.processor.num_frames)
+        return self.look(media, face=face, box=box, estimate=estimate)
+
+    def look(
+        self, media: Media, *, face: int | None = None, box: Sequence[float] | None = None, estimate: bool = False
+    ) -> Reading:
+        """As `read`, for media already decoded."""
+        crops = tuple(self.extractor.detect(media, face=face, box=box))
+        usable = [crop for crop in crops if crop.status.usable]
+        priors = self.extractor.analyse(usable, attributes=estimate) if usable else None
+        return Reading(media, crops, priors)
+
+    def inputs(self, readings: Sequence[Reading], prompts: Sequence[EmoPrompt]) -> tuple[list[str], BatchFeature]:
+        """The exact prompts, and the one processor call of the house, on the model's device."""
+        text = [
+            self.processor.apply_chat_template(messages(prompt), add_generation_prompt=True, tokenize=False)
+            for prompt in prompts
+        ]
+        batch = self.processor(
+            text,
+            [[crop.image for crop in reading.seen] for reading in readings],
+            priors=[reading.priors for reading in readings],
+            guides=[question_text(prompt) for prompt in prompts],
+        )
+        return text, batch.to(self.checkpoint.device)
+
+    @torch.inference_mode()
+    def answer(
+        self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS
+    ) -> tuple[dict[str, float], str, str]:
+        """Label distribution over `prompt.options`, greedy text, and the exact prompt, from one prefill."""
+        text, batch = self.inputs([reading], [prompt])
+        logits, cache = self._prefill(batch)
+        scores = self._score(prompt.options, logits, cache) if prompt.options else {}
+        *_, answer = ["", *self._continue(logits, cache, max_new_tokens)]
+        return scores, answer, text[0]
+
+    @torch.inference_mode()
+    def scores(self, reading: Reading, prompt: EmoPrompt) -> dict[str, float]:
+        """The label distribution alone: p(option) from the likelihood of each option as the whole answer."""
+        return self._score(prompt.options, *self._prefill(self.inputs([reading], [prompt])[1]))
+
+    @torch.inference_mode()
+    def stream(self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
+        """The greedy answer as it grows, token by token."""
+        yield from self._continue(*self._prefill(self.inputs([reading], [prompt])[1]), max_new_tokens)
+
+    def predict(
+        self,
+        path: str | Path,
+        *,
+        question: str | None = None,
+        options: Sequence[str] = (),
+        attributes: FaceAttributes | None = None,
+        estimate: bool = False,
+        face: int | None = None,
+        box: Sequence[float] | None = None,
+    ) -> EmoPrediction:
+        """One file to one prediction; a bad file gives status "error" and a message instead of an exception.
+
+        Args:
+            path: an image or video file.
+            question: a free question; None asks the category question. Without `options` a free question has no
+                label distribution, and `label` is the option that the text names, if any.
+            options: labels to choose from; the eight FERPlus labels when nothing is asked.
+            attributes: age, gender and race words given by the caller.
+            estimate: estimate age and gender from the face instead.
+            face, box: as for `read`.
+        """
+        began = time.perf_counter()
+        name = self.checkpoint.name
+        try:
+            reading = self.read(path, face=face, box=box, estimate=estimate and attributes is None)
+        except EmoError as error:
+            return EmoPrediction(str(path), None, "error", checkpoint=name, message=str(error))
+        prediction = EmoPrediction(str(path), reading.media.kind, "ok", checkpoint=name, frames=reading.frames)
+        if reading.priors is None:
+            why = ", ".join(sorted({str(crop.status).replace("_", " ") for crop in reading.crops}))
+            prediction = replace(prediction, status="no_face", message=NO_FACE.format(why=why))
+        else:
+            known = attributes or reading.priors.attributes
+            prompt = make_prompt(reading.media.kind, question, tuple(options), known)
+            scores, text, exact = self.answer(reading, prompt)
+            label = max(scores, key=scores.__getitem__) if scores else parse_label(text, DEFAULT_OPTIONS)
+            prediction = replace(
+                prediction, label=label, scores=scores, text=text, attributes=known, prompt=exact
+            )
+        return replace(prediction, seconds=round(time.perf_counter() - began, 3))
+
+    def _prefill(self, batch: BatchFeature) -> tuple[torch.Tensor, object]:
+        output = self.model(**batch, use_cache=True, logits_to_keep=1)
+        return output.logits[:, -1].float(), output.past_key_values
+
+    def _score(self, options: Sequence[str], logits: torch.Tensor, cache: object) -> dict[str, float]:
+        """All options in one batch behind a shared prefix: log p(tokens and end of turn), softmax over the options."""
+        answers = [self.processor.answer_ids(option) for option in options]
+        rows, width = len(answers), max(map(len, answers))
+        pad = self.processor.tokenizer.pad_token_id
+        ids = torch.tensor([answer + [pad] * (width - len(answer)) for answer in answers], device=logits.device)
+        real = torch.tensor([[place < len(answer) for place in range(width)] for answer in answers]).to(logits.device)
+        branches = copy.deepcopy(cache)
+        prefix = branches.get_seq_length()
+        branches.batch_repeat_interleave(rows)
+        mask = torch.cat([real.new_ones(rows, prefix), real], dim=1).long()
+        output = self.model(input_ids=ids, attention_mask=mask, past_key_values=branches, use_cache=True)
+        before = torch.cat([logits.expand(rows, -1).unsqueeze(1), output.logits[:, :-1].float()], dim=1)
+        each = before.log_softmax(-1).gather(2, ids.unsqueeze(2)).squeeze(2)  # (options, width)
+        chances = (each * real).sum(1).softmax(0).tolist()
+        return dict(zip(options, chances, strict=True))
+
+    def _continue(self, logits: torch.Tensor, cache: object, max_new_tokens: int) -> Iterator[str]:
+        tokens: list[int] = []
+        stop, blocked = self.processor.tokenizer.eos_token_id, self.model.config.image_token_id
+        while len(tokens) < max_new_tokens:
+            logits[:, blocked] = -torch.inf
+            choice = logits.argmax(-1, keepdim=True)
+            if choice.item() == stop:
+                break
+            tokens.append(choice.item())
+            yield self.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            output = self.model(input_ids=choice, past_key_values=cache, use_cache=True)
+            logits, cache = output.logits[:, -1].float(), output.past_key_values
+
+
+def make_prompt(
+    kind: str, question: str | None, options: tuple[str, ...], attributes: FaceAttributes = FaceAttributes()
+) -> EmoPrompt:
+    """The prompt of a request: the category question over the eight FERPlus labels when nothing is asked."""
+    if not options and not (question and question.strip()):
+        options = DEFAULT_OPTIONS
+    return EmoPrompt(kind=kind, question=question or None, options=options, attributes=attributes)

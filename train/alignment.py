@@ -1,0 +1,68 @@
+"""The loss of stage 1: frame tokens are drawn towards the language model's own embeddings of the label words.
+
+With random projectors a language model ignores the visual tokens and learns the majority class. A cross-entropy over
+the similarity of each frame token to the label words ends that, and leaves nothing behind at inference.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from emo_toolkit.model import EmoLlamaForConditionalGeneration
+from train.arguments import AlignArguments
+
+
+def word_embeddings(
+    model: EmoLlamaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, words: Sequence[str]
+) -> torch.Tensor:
+    """(L, D) the mean input embedding of each word's tokens."""
+    table = model.get_input_embeddings().weight.detach()
+    return torch.stack(
+        [table[tokenizer(word, add_special_tokens=False)["input_ids"]].float().mean(0) for word in words]
+    )
+
+
+def alignment_loss(
+    tokens: torch.Tensor, words: torch.Tensor, targets: torch.Tensor, arguments: AlignArguments
+) -> torch.Tensor:
+    """Cross-entropy of every frame token's similarity to the words, plus a pull on its norm.
+
+    Args:
+        tokens: (N, K, D) frame tokens; words: (L, D); targets: (N, L), rows sum to 1.
+    """
+    log_p = (arguments.scale * similarity_to(tokens, words)).log_softmax(-1)
+    similarity = -(targets.unsqueeze(1) * log_p).sum(-1).mean()
+    norm = (tokens.norm(dim=-1) / words.norm(dim=-1).mean() - 1).square().mean()
+    return similarity + arguments.norm_weight * norm
+
+
+def similarity_to(tokens: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+    """Cosine (N, K, L) of tokens (N, K, D) and words (L, D), both seen from the words' mean: what tells the words
+    apart counts, not what they share."""
+    mean = words.mean(0)
+    return F.normalize(tokens.float() - mean, dim=-1) @ F.normalize(words - mean, dim=-1).T
+
+
+class Aligner(nn.Module):
+    """Frame tokens of a batch and their alignment loss: the part of the model that stage 1 trains."""
+
+    def __init__(self, model: EmoLlamaForConditionalGeneration, words: torch.Tensor, arguments: AlignArguments) -> None:
+        super().__init__()
+        self.model = model
+        self.arguments = arguments
+        self.register_buffer("words", words)
+
+    def forward(self, inputs: dict[str, torch.Tensor], targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """inputs of the processor, one frame a sample; targets (B, L) -> loss and scores (B, K, L)."""
+        tokens, _ = self.model.get_frame_tokens(
+            inputs["vision_features"][:, 0],
+            inputs["face_embeds"][:, 0],
+            inputs["face_landmarks"][:, 0],
+            inputs["face_found"][:, 0],
+            inputs["guide_input_ids"],
+            inputs["guide_attention_mask"],
+        )
+        return alignment_loss(tokens, self.words, targets, self.arguments), similarity_to(tokens.detach(), self.words)

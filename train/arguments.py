@@ -1,0 +1,114 @@
+"""The values of a training run: typed, checked, read from a recipe and then from the command line.
+
+    run = parse_run(["train/recipes/mini.yaml", "lora.steps=200", "root=/data/ferplus"])
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emo_toolkit.errors import EmoError
+
+
+@dataclass(frozen=True)
+class AlignArguments:
+    """Stage 1: the projectors, the Q-Former and Face Info Mining learn to speak in the label words' embeddings."""
+
+    epochs: float = 4.0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    gate_learning_rate: float = 1e-2  # gates start at 0 and have far to go
+    weight_decay: float = 0.05
+    warmup: float = 0.05  # share of the steps
+    scale: float = 20.0  # inverse temperature of the cosine similarity
+    norm_weight: float = 0.1  # pulls the tokens' norm towards that of word embeddings
+
+
+@dataclass(frozen=True)
+class LoraArguments:
+    """Stage 2: LoRA in the language model, with the modules of stage 1 still learning."""
+
+    steps: int = 600  # optimiser steps
+    batch_size: int = 32  # over all processes
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.05
+    target_modules: str = r".*language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate|up|down)_proj"
+    modules_to_save: tuple[str, ...] = (
+        "face_info_mining",
+        "multi_modal_projector",
+        "qformer",
+        "qformer_norm",
+        "query_tokens",
+    )
+    learning_rate: float = 2e-4
+    projector_learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    warmup: float = 0.03
+    max_grad_norm: float = 1.0
+    align_weight: float = 0.2  # how much of stage 1's loss stays
+    attributes_share: float = 0.3  # share of prompts with the age-gender-race sentence
+    rater_share: float = 0.15  # share of free questions answered from the raters' votes
+    clip_share: float = 0.05  # share of stills shown as a short clip of `clip_frames` equal frames
+    clip_frames: int = 4
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """One run. `root` and `cache` are folders of the user's; recipes leave them open."""
+
+    checkpoint: str = "mini-base"
+    dataset: str = "ferplus"
+    split: str = "train"
+    valid_split: str = "valid"
+    root: str = ""
+    cache: str = "priors"
+    output: str = "runs/mini"
+    seed: int = 0
+    mixed_precision: str = "bf16"
+    log_every: int = 10
+    save_every: int = 50
+    valid_samples: int = 256
+    align: AlignArguments = field(default_factory=AlignArguments)
+    lora: LoraArguments = field(default_factory=LoraArguments)
+
+
+def parse_run(words: list[str]) -> RunArguments:
+    """A recipe path, then any number of `name=value` or `stage.name=value`; the later one wins.
+
+    Raises:
+        EmoError: for an unknown name or a value of the wrong type; names the values known.
+    """
+    recipe = yaml.safe_load(Path(words[0]).read_text()) or {}
+    for word in words[1:]:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise EmoError(f"'{word}' is not name=value, as in lora.steps=200")
+        target = recipe
+        *stages, leaf = name.split(".")
+        for stage in stages:
+            target = target.setdefault(stage, {})
+        target[leaf] = yaml.safe_load(value)
+    return _build(RunArguments, recipe, "")
+
+
+def _build(kind: type, values: dict[str, Any], prefix: str) -> Any:
+    fields = {item.name: item for item in dataclasses.fields(kind)}
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise EmoError(f"'{prefix}{name}' is not a value of a run; known are {', '.join(fields)}")
+        default = fields[name].default
+        if default is dataclasses.MISSING:  # a stage
+            arguments[name] = _build(type(fields[name].default_factory()), value or {}, f"{name}.")
+        elif isinstance(default, tuple):
+            arguments[name] = tuple(value)
+        else:
+            try:
+                arguments[name] = type(default)(value)
+            except (TypeError, ValueError) as error:
+                raise EmoError(f"'{prefix}{name}' must be a {type(default).__name__}, not {value!r}") from error
+    return kind(**arguments)
