@@ -222,7 +222,7 @@ def _load_video(clip: _Clip, num_frames: int, *, trusted: bool) -> Media:
 
 @contextmanager
 def _opened(source: Path, limits: MediaLimits, clock: _Clock) -> Iterator[av.VideoStream]:
-    """The first moving picture. Headers may lie: the decoder has the pixel cap too, doubled, for it rounds sizes up."""
+    """The first moving picture. Headers may lie: the decoder has the pixel cap too, doubled as it rounds sizes up."""
     options, cover = {"max_pixels": str(2 * limits.max_frame_pixels)}, av.stream.Disposition.attached_pic
     rules = {"format_whitelist": VIDEO_FORMATS, "protocol_whitelist": "none"}
     with _TimedFile(source, clock) as file:
@@ -246,11 +246,12 @@ def _opened(source: Path, limits: MediaLimits, clock: _Clock) -> Iterator[av.Vid
 
 
 def _packets(stream: av.VideoStream, clock: _Clock) -> Iterator[av.Packet]:
-    """Demuxes from here to the end, or to the damage in a cut-off file, as long as there is time."""
+    """Demuxes from here to the end, or to the damage in a cut-off file, without incomplete packets."""
     with suppress(av.FFmpegError, IndexError):  # PyAV's answer to a stream that begins late
         for packet in stream.container.demux(stream):
             clock.check()
-            yield packet
+            if not packet.is_corrupt:
+                yield packet
 
 
 def _decoded(stream: av.VideoStream, clock: _Clock) -> Iterator[av.VideoFrame]:
@@ -276,7 +277,7 @@ def _survey(source: Path, max_side: int, limits: MediaLimits, clock: _Clock) -> 
             if packet.is_keyframe:
                 keys.append(stamp)  # also a hidden one, from which shown frames may be decoded
             leading = leading or (bool(keys) and stamp < keys[-1])  # shown before the keyframe that it follows
-            if packet.is_discard or packet.is_corrupt:
+            if packet.is_discard:
                 continue
             stamps.append(stamp)
             end = max(end, stamp + (packet.duration or 0))

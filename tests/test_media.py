@@ -251,6 +251,15 @@ def test_cut_off_clip_gives_what_decodes(clip: Callable[[str], Path], tmp_path: 
     assert loaded.times == pytest.approx([number / FPS for number in seen], abs=0.002)
 
 
+def test_half_a_frame_at_the_cut_is_left_out(clip: Callable[[str], Path], tmp_path: Path) -> None:
+    whole = clip("faststart.mp4").read_bytes()
+    with av.open(str(clip("faststart.mp4"))) as container:
+        last = max((packet for packet in container.demux(video=0) if packet.size), key=lambda packet: packet.pos)
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: last.pos + last.size // 2])
+    assert barcodes(load_media(path, num_frames=999)) == [*range(118), 119]  # 118 refers to 119, which comes first
+
+
 def test_cut_off_before_the_index(clip: Callable[[str], Path], tmp_path: Path) -> None:
     whole = clip("gop12.mp4").read_bytes()
     path = tmp_path / "cut.mp4"
@@ -316,6 +325,11 @@ def test_missing_empty_and_folder(tmp_path: Path) -> None:
         load_media("https://example.org/clip.mp4")
 
 
+def test_other_containers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="unknown kind"):
+        load_media(write_clip(tmp_path / "clip.flv", 5))
+
+
 @pytest.mark.parametrize("name", ["sound.mp4", "sound.m4a", "sound.mkv"])
 def test_sound_alone_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match="only sound"):
@@ -365,6 +379,14 @@ def test_random_damage_raises_nothing_else(clip: Callable[[str], Path], tmp_path
 def test_clip_beyond_a_cap(clip: Callable[[str], Path], limits: MediaLimits, message: str) -> None:
     with pytest.raises(MediaError, match=message):
         load_media(clip("gop12.mp4"), limits=limits)
+
+
+def test_decoding_stops_when_the_time_is_up(clip: Callable[[str], Path]) -> None:
+    with (
+        media._opened(clip("three.mp4"), MediaLimits(), media._Clock(9)) as stream,
+        pytest.raises(MediaError, match="takes more than -1 s"),
+    ):
+        list(media._decoded(stream, media._Clock(-1)))
 
 
 def test_caps_are_inclusive(clip: Callable[[str], Path]) -> None:
@@ -449,7 +471,6 @@ def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str) -> None
     exif[ExifTags.Base.Orientation] = orientation
     upright = Image.fromarray(barcode(1234))
     undo = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)
-    stored = Image.new("L", (1, 1))
     stored = upright.transpose(media.TURN_OF_EXIF[undo]) if undo > 1 else upright
     path = saved(tmp_path, stored, suffix, exif=exif)
     loaded = load_media(path)
@@ -459,6 +480,7 @@ def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str) -> None
         assert ImageOps.exif_transpose(image).size == CLIP_SIZE
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_broken_exif_does_not_cost_the_photo(tmp_path: Path) -> None:
     path = saved(
         tmp_path, Image.fromarray(barcode(7)), "jpg", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff" + b"\xff" * 40

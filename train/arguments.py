@@ -20,7 +20,8 @@ class AlignArguments:
     epochs: float = 4.0
     batch_size: int = 128
     learning_rate: float = 1e-3
-    gate_learning_rate: float = 1e-2  # gates start at 0 and have far to go
+    gate_opening: float = 1.0  # what the gates are set to at step 0: through a closed gate nothing behind it learns
+    gate_learning_rate: float = 3e-3
     weight_decay: float = 0.05
     warmup: float = 0.05  # share of the steps
     scale: float = 20.0  # inverse temperature of the cosine similarity

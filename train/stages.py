@@ -17,7 +17,11 @@ SEED_STRIDE = 1_000_003  # step k of seed s draws from s * stride + k, so that a
 
 
 class AlignStage:
-    """Trains projectors, Q-Former and Face Info Mining on cached features; the language model is not run."""
+    """Trains projectors, Q-Former and Face Info Mining on cached features; the language model is not run.
+
+    Always in float32: the matrices are so small that bfloat16 costs more in conversions than it saves (measured on
+    two CPU cores: 0.63 s a step of 64 samples against 1.5 s).
+    """
 
     name = "align"
 
@@ -27,8 +31,10 @@ class AlignStage:
         for name in run.arguments.lora.modules_to_save:
             run.model.get_submodule(name).requires_grad_(True)
         aligner = Aligner(run.model, run.words, self.values)
-        gates = [value for name, value in trainable(aligner).items() if "gate" in name]
-        others = [value for name, value in trainable(aligner).items() if "gate" not in name]
+        gates = [value for name, value in trainable(aligner).items() if "gate" in name.rpartition(".")[2]]
+        others = [value for name, value in trainable(aligner).items() if "gate" not in name.rpartition(".")[2]]
+        for gate in gates:
+            torch.nn.init.constant_(gate, self.values.gate_opening)
         optimizer = torch.optim.AdamW(
             [{"params": others}, {"params": gates, "lr": self.values.gate_learning_rate, "weight_decay": 0.0}],
             lr=self.values.learning_rate,
@@ -49,8 +55,7 @@ class AlignStage:
         run = self.run
         torch.manual_seed(run.arguments.seed * SEED_STRIDE + number)
         rows = rows_of_step(len(run.train), self.values.batch_size, number, run.arguments.seed)
-        with run.accelerator.autocast():
-            loss, _ = self.aligner(*self.batch(run.mine([run.train[row] for row in rows])))
+        loss, _ = self.aligner(*self.batch(run.mine([run.train[row] for row in rows])))
         run.accelerator.backward(loss)
         self.optimizer.step()
         self.scheduler.step()
@@ -62,8 +67,7 @@ class AlignStage:
         hits = []
         for first in range(0, len(self.run.valid), 64):
             samples = self.run.valid[first : first + 64]
-            with self.run.accelerator.autocast():
-                _, scores = self.aligner(*self.batch(samples))
+            _, scores = self.aligner(*self.batch(samples))
             truth = torch.tensor([self.run.labels.index(sample.label) for sample in samples]).view(-1, 1)
             hits.append((scores.argmax(-1).cpu() == truth).float())
         return "valid accuracy of each frame token: " + " ".join(f"{value:.3f}" for value in torch.cat(hits).mean(0))
@@ -168,5 +172,10 @@ def wrap(run: Run) -> PeftModel:
 
 def export_adapter(model: PeftModel, folder: Path) -> None:
     """The two-file adapter, float16."""
-    state = {name: value.to(torch.float16) for name, value in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=state)
+    learnt = ("lora_", "modules_to_save")
+    state = {
+        name: value.to(torch.float16)
+        for name, value in model.state_dict().items()
+        if any(part in name for part in learnt)
+    }
+    model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
