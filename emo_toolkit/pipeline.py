@@ -20,7 +20,9 @@ from .media import load_media
 from .prompts import messages, question_text
 from .schema import EmoPrediction, EmoPrompt, FaceAttributes, FaceCrop, FacialPriors, FrameRecord, Media
 
-NO_FACE = "No usable face was found ({why}). Use a picture in which one face is at least 20 pixels wide and mostly visible."
+NO_FACE = (
+    "No usable face was found ({why}). Use a picture in which one face is at least 20 pixels wide and mostly visible."
+)
 MAX_NEW_TOKENS = 64
 
 
@@ -177,9 +179,7 @@ class EmoPipeline:
             prompt = make_prompt(reading.media.kind, question, tuple(options), known)
             scores, text, exact = self.answer(reading, prompt)
             label = max(scores, key=scores.__getitem__) if scores else parse_label(text, DEFAULT_OPTIONS)
-            prediction = replace(
-                prediction, label=label, scores=scores, text=text, attributes=known, prompt=exact
-            )
+            prediction = replace(prediction, label=label, scores=scores, text=text, attributes=known, prompt=exact)
         return replace(prediction, seconds=round(time.perf_counter() - began, 3))
 
     def _prefill(self, batch: BatchFeature) -> tuple[torch.Tensor, object]:

@@ -44,7 +44,9 @@ def attribute_sentence(attributes: FaceAttributes, kind: str = "image") -> str:
 def user_text(prompt: EmoPrompt) -> str:
     """What follows the `<image>` placeholder: attribute sentence, then question. The order lets prompts that differ
     only in attributes share the visual prefix."""
-    return " ".join(part for part in (attribute_sentence(prompt.attributes, prompt.kind), question_text(prompt)) if part)
+    return " ".join(
+        part for part in (attribute_sentence(prompt.attributes, prompt.kind), question_text(prompt)) if part
+    )
 
 
 def messages(prompt: EmoPrompt) -> list[dict[str, Any]]:

@@ -49,7 +49,9 @@ def similarity_to(tokens: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
 class Aligner(nn.Module):
     """Frame tokens of a batch and their alignment loss: the part of the model that stage 1 trains."""
 
-    def __init__(self, model: EmoLlamaForConditionalGeneration, words: torch.Tensor, arguments: AlignArguments) -> None:
+    def __init__(
+        self, model: EmoLlamaForConditionalGeneration, words: torch.Tensor, arguments: AlignArguments
+    ) -> None:
         super().__init__()
         self.model = model
         self.arguments = arguments

@@ -1,6 +1,6 @@
 """The values of a training run: typed, checked, read from a recipe and then from the command line.
 
-    run = parse_run(["train/recipes/mini.yaml", "lora.steps=200", "root=/data/ferplus"])
+run = parse_run(["train/recipes/mini.yaml", "lora.steps=200", "root=/data/ferplus"])
 """
 
 import dataclasses
@@ -62,6 +62,7 @@ class RunArguments:
     """One run. `root` and `cache` are folders of the user's; recipes leave them open."""
 
     checkpoint: str = "mini-base"
+    face_tokens: int = 0  # face tokens a branch, to compare; 0 keeps the checkpoint's (it changes no weight's shape)
     dataset: str = "ferplus"
     split: str = "train"
     valid_split: str = "valid"

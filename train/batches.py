@@ -41,14 +41,15 @@ def mixed_row(sample: EmoSample, cache: PriorCache, arguments: LoraArguments, rn
 
 def repeat_frame(priors: FacialPriors, times: int) -> FacialPriors:
     """A still's priors as a clip of equal frames."""
-    repeated = {
-        name: getattr(priors, name).repeat(times, 0) for name in ("embedding", "landmarks", "boxes", "found")
-    }
+    repeated = {name: getattr(priors, name).repeat(times, 0) for name in ("embedding", "landmarks", "boxes", "found")}
     return dataclasses.replace(priors, **repeated)
 
 
 def vote_targets(samples: Sequence[EmoSample], labels: Sequence[str]) -> np.ndarray:
     """(B, L) what to align to: the raters' shares where a set publishes votes, else the label."""
-    rows = [[sample.votes[label] if sample.votes else float(label == sample.label) for label in labels] for sample in samples]
+    rows = [
+        [sample.votes[label] if sample.votes else float(label == sample.label) for label in labels]
+        for sample in samples
+    ]
     targets = np.asarray(rows, dtype=np.float32)
     return targets / targets.sum(1, keepdims=True)

@@ -50,4 +50,3 @@ def load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that learn, by name."""
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-

@@ -28,6 +28,9 @@ class Run:
         self.accelerator = Accelerator(mixed_precision=arguments.mixed_precision, cpu=not torch.cuda.is_available())
         checkpoint = load(arguments.checkpoint, device=str(self.accelerator.device), dtype=torch.float32)
         self.model, self.processor = checkpoint.model.requires_grad_(False), checkpoint.processor
+        if arguments.face_tokens:
+            self.model.config.fim_config.num_face_tokens = arguments.face_tokens
+            self.processor.tokens_per_frame = self.model.config.tokens_per_frame
         self.collate = EmoCollator(self.processor)
         self.cache = PriorCache(arguments.cache, key=cache_key(checkpoint))
         self.labels = LABELS[arguments.dataset]
@@ -102,7 +105,9 @@ def run_stage(run: Run, stage: Stage) -> bool:
             pace = (time.perf_counter() - began) / (done - stage.start)
             left = pace * (stage.steps - done) / 60
             mean = sum(losses) / len(losses)
-            run.say(f"{stage.name} {done}/{stage.steps}  loss {mean:.4f}  lr {rate:.1e}  {pace:.2f} s/step  {left:.0f} min")
+            run.say(
+                f"{stage.name} {done}/{stage.steps}  loss {mean:.4f}  lr {rate:.1e}  {pace:.2f} s/step  {left:.0f} min"
+            )
             losses.clear()
         if keep:
             run.say(f"{stage.name} {done}/{stage.steps}  {stage.check()}")

@@ -64,13 +64,17 @@ class AlignStage:
 
     @torch.inference_mode()
     def check(self) -> str:
-        hits = []
+        """Accuracy by similarity to the label words: of each frame token, and of all of them together."""
+        hits, together = [], []
         for first in range(0, len(self.run.valid), 64):
             samples = self.run.valid[first : first + 64]
             _, scores = self.aligner(*self.batch(samples))
-            truth = torch.tensor([self.run.labels.index(sample.label) for sample in samples]).view(-1, 1)
-            hits.append((scores.argmax(-1).cpu() == truth).float())
-        return "valid accuracy of each frame token: " + " ".join(f"{value:.3f}" for value in torch.cat(hits).mean(0))
+            truth = torch.tensor([self.run.labels.index(sample.label) for sample in samples])
+            hits.append((scores.argmax(-1).cpu() == truth.view(-1, 1)).float())
+            joined = (self.values.scale * scores).softmax(-1).mean(1)
+            together.append((joined.argmax(-1).cpu() == truth).float())
+        each = " ".join(f"{value:.3f}" for value in torch.cat(hits).mean(0))
+        return f"valid accuracy of each frame token: {each}, together {torch.cat(together).mean():.3f}"
 
     def save(self, done: int) -> None:
         save_state(self.path, self.run.accelerator.unwrap_model(self.aligner), self.optimizer, done)

@@ -31,7 +31,9 @@ def load_ferplus(root: Path, split: str) -> list[EmoSample]:
             try:
                 name, box, votes = row[0], ast.literal_eval(row[1]), [float(vote) for vote in row[2:12]]
             except (IndexError, ValueError, SyntaxError) as error:
-                raise EmoError(f"{folder / 'label.csv'}, line {number}: expected a name, a box and ten votes") from error
+                raise EmoError(
+                    f"{folder / 'label.csv'}, line {number}: expected a name, a box and ten votes"
+                ) from error
             if len(votes) != 10:
                 raise EmoError(f"{folder / 'label.csv'}, line {number}: {len(votes)} votes instead of 10")
             known = dict(zip(labels, votes, strict=False))

@@ -36,9 +36,7 @@ def category_item(sample: EmoSample, attributes: FaceAttributes = FaceAttributes
     return Instruction(prompt, sample.label)
 
 
-def rater_item(
-    sample: EmoSample, rng: random.Random, attributes: FaceAttributes = FaceAttributes()
-) -> Instruction:
+def rater_item(sample: EmoSample, rng: random.Random, attributes: FaceAttributes = FaceAttributes()) -> Instruction:
     """A free question whose answer reports how human raters voted; needs `sample.votes`."""
     total = sum(sample.votes.values())
     shares = sorted(((votes / total, label) for label, votes in sample.votes.items()), reverse=True)

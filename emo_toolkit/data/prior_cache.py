@@ -36,7 +36,9 @@ def write_shard(
         "found": np.stack([prior.found for prior in priors]).astype(np.uint8),
         "vision": np.stack(features).astype(np.float16),
     }
-    attributes = [{"age": p.attributes.age, "gender": p.attributes.gender, "origin": p.attributes.origin} for p in priors]
+    attributes = [
+        {"age": p.attributes.age, "gender": p.attributes.gender, "origin": p.attributes.origin} for p in priors
+    ]
     metadata = {"key": key, "ids": json.dumps(list(ids)), "attributes": json.dumps(attributes)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")

@@ -88,7 +88,7 @@ class ClueAggregator(nn.Module):
 
     def __init__(self, config: FaceInfoMiningConfig, guide_size: int) -> None:
         super().__init__()
-        self.num_face_tokens = config.num_face_tokens
+        self.config = config
         qformer_config = InstructBlipQFormerConfig(
             vocab_size=1,
             hidden_size=config.clue_hidden_size,
@@ -109,7 +109,7 @@ class ClueAggregator(nn.Module):
         """features (N, S, C), guide (N, W, guide_size), guide_mask (N, W) -> clue tokens (N, T, clue_hidden_size)."""
         queries = self.queries.weight.expand(len(features), -1, -1)
         clues = ask_qformer(self.encoder, queries, guide, guide_mask, features)  # (N, Q, H)
-        return clues.unflatten(1, (self.num_face_tokens, -1)).mean(2)
+        return clues.unflatten(1, (self.config.num_face_tokens, -1)).mean(2)
 
 
 class FaceInfoMining(nn.Module):

@@ -50,9 +50,7 @@ class FrameProjector(nn.Module):
         self.query_proj = nn.Linear(config.qformer_config.hidden_size, width)
         self.key_proj = nn.Linear(width, width)
         self.context_proj = nn.Linear(width, text_width)
-        self.content_proj = nn.Sequential(
-            nn.Linear(width, text_width), nn.GELU(), nn.Linear(text_width, text_width)
-        )
+        self.content_proj = nn.Sequential(nn.Linear(width, text_width), nn.GELU(), nn.Linear(text_width, text_width))
 
     def forward(self, text_queries: torch.Tensor, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """text_queries (N, Q, H), patches (N, P, C) -> context (N, 1, D), content (N, 1, D)."""

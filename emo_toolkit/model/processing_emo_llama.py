@@ -111,9 +111,14 @@ class EmoLlamaProcessor(ProcessorMixin):
             if prompt.count(IMAGE_TOKEN) != 1:
                 raise ValueError(f"a prompt needs one {IMAGE_TOKEN}, this one has {prompt.count(IMAGE_TOKEN)}")
 
-    def _tokenize(self, text: Sequence[str], frames: list[int], answers: Sequence[str] | None) -> dict[str, torch.Tensor]:
+    def _tokenize(
+        self, text: Sequence[str], frames: list[int], answers: Sequence[str] | None
+    ) -> dict[str, torch.Tensor]:
         """Prompts are padded on the left to be continued, on the right when answers are learnt."""
-        slots = [prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n) for prompt, n in zip(text, frames, strict=True)]
+        slots = [
+            prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n)
+            for prompt, n in zip(text, frames, strict=True)
+        ]
         if answers is None:
             encoded = self.tokenizer(
                 slots, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"
