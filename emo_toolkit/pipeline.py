@@ -1,4 +1,4 @@
-"""The hall: a photo or clip in, an EmoPrediction out. App, command line, notebooks and evaluation call this one object.
+"""The hall: photo or clip in, EmoPrediction out. App, command line, notebooks and evaluation call this one object.
 
 `read` (decoding and face work, CPU) and `answer` (the model) are separate, so that a hosted GPU is held for one call.
 """

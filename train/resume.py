@@ -35,12 +35,13 @@ def load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) 
         return 0
     parameters = trainable(module)
     with safe_open(path, framework="pt") as saved, torch.no_grad():
-        missing = {f"weight/{name}" for name in parameters} - set(saved.keys())
+        saved_names = set(saved.keys())
+        missing = {f"weight/{name}" for name in parameters} - saved_names
         if missing:
             raise ValueError(f"{path} is of another model: it lacks {sorted(missing)[0]} and {len(missing) - 1} more")
         for name, parameter in parameters.items():
             parameter.copy_(saved.get_tensor(f"weight/{name}"))
-        for key in saved.keys():
+        for key in saved_names:
             kind, _, name = key.partition("/")
             if kind != "weight":
                 optimizer.state[parameters[name]][kind] = saved.get_tensor(key)

@@ -16,6 +16,7 @@ from ..errors import EmoError
 from ..schema import FaceAttributes, FacialPriors
 
 SHARD_ROWS = 512
+TENSORS = ("embedding", "landmarks", "boxes", "found", "vision")
 
 
 def write_shard(
@@ -97,7 +98,7 @@ class PriorCache:
             raise EmoError(f"{name} is not in the prior cache {self.folder}; run train/extract_priors.py for its set")
         number, row = self._where[name]
         shard = self._shards[number]
-        read = {key: shard.get_slice(key)[row : row + 1][0] for key in shard.keys()}
+        read = {key: shard.get_slice(key)[row : row + 1][0] for key in TENSORS}
         priors = FacialPriors(
             embedding=read["embedding"],
             landmarks=read["landmarks"],

@@ -82,7 +82,7 @@ class EmoLlamaConfig(PreTrainedConfig):
         if self.fim_config.hidden_size != width or self.qformer_config.encoder_hidden_size != width:
             raise ValueError(
                 f"The vision tower is {width} wide, but fim_config.hidden_size is {self.fim_config.hidden_size} and "
-                f"qformer_config.encoder_hidden_size is {self.qformer_config.encoder_hidden_size}; make the three equal"
+                f"qformer_config.encoder_hidden_size is {self.qformer_config.encoder_hidden_size}; make them equal"
             )
         if self.fim_config.num_clue_queries % self.fim_config.num_face_tokens:
             raise ValueError(

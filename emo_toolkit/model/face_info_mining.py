@@ -2,7 +2,7 @@
 
 patches + face embedding + landmarks -> two gated clues a frame. The paper names the module and its two branches and
 publishes neither equations nor sizes: every choice here is a reconstruction, marked `Reconstruction:`.
-Legend: N frames, P patches, E face tokens, L landmarks, Q queries, T face tokens handed on, C vision width, D text width.
+Legend: N frames, P patches, E face tokens, L landmarks, Q queries, T tokens handed on, C vision width, D text width.
 """
 
 from dataclasses import dataclass

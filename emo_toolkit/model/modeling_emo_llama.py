@@ -10,8 +10,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AutoModel, GenerationMixin, InstructBlipQFormerModel, InstructBlipVisionConfig
-from transformers import InstructBlipVisionModel, PreTrainedModel
+from transformers import (
+    AutoModel,
+    GenerationMixin,
+    InstructBlipQFormerModel,
+    InstructBlipVisionConfig,
+    InstructBlipVisionModel,
+    PreTrainedModel,
+)
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 
