@@ -40,6 +40,11 @@ class Reading:
         return [crop for crop in self.crops if crop.status.usable]
 
     @property
+    def missing(self) -> str:
+        """Why the other frames are not used, such as "no face, too small"; "" when all are."""
+        return ", ".join(sorted({str(crop.status).replace("_", " ") for crop in self.crops if not crop.status.usable}))
+
+    @property
     def frames(self) -> tuple[FrameRecord, ...]:
         """One record a frame, for people and for JSON."""
         return tuple(
@@ -121,16 +126,12 @@ class EmoPipeline:
         )
         return text, batch.to(self.checkpoint.device)
 
-    @torch.inference_mode()
     def answer(
         self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS
     ) -> tuple[dict[str, float], str, str]:
         """Label distribution over `prompt.options`, greedy text, and the exact prompt, from one prefill."""
-        text, batch = self.inputs([reading], [prompt])
-        logits, cache = self._prefill(batch)
-        scores = self._score(prompt.options, logits, cache) if prompt.options else {}
-        *_, answer = ["", *self._continue(logits, cache, max_new_tokens)]
-        return scores, answer, text[0]
+        *_, last = self.stream(reading, prompt, max_new_tokens=max_new_tokens)
+        return last
 
     @torch.inference_mode()
     def scores(self, reading: Reading, prompt: EmoPrompt) -> dict[str, float]:
@@ -138,9 +139,16 @@ class EmoPipeline:
         return self._score(prompt.options, *self._prefill(self.inputs([reading], [prompt])[1]))
 
     @torch.inference_mode()
-    def stream(self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
-        """The greedy answer as it grows, token by token."""
-        yield from self._continue(*self._prefill(self.inputs([reading], [prompt])[1]), max_new_tokens)
+    def stream(
+        self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS
+    ) -> Iterator[tuple[dict[str, float], str, str]]:
+        """The answer as it grows: label distribution and exact prompt at once with text "", then token by token."""
+        text, batch = self.inputs([reading], [prompt])
+        logits, cache = self._prefill(batch)
+        scores = self._score(prompt.options, logits, cache) if prompt.options else {}
+        yield scores, "", text[0]
+        for words in self._continue(logits, cache, max_new_tokens):
+            yield scores, words, text[0]
 
     def predict(
         self,
@@ -172,8 +180,7 @@ class EmoPipeline:
             return EmoPrediction(str(path), None, "error", checkpoint=name, message=str(error))
         prediction = EmoPrediction(str(path), reading.media.kind, "ok", checkpoint=name, frames=reading.frames)
         if reading.priors is None:
-            why = ", ".join(sorted({str(crop.status).replace("_", " ") for crop in reading.crops}))
-            prediction = replace(prediction, status="no_face", message=NO_FACE.format(why=why))
+            prediction = replace(prediction, status="no_face", message=NO_FACE.format(why=reading.missing))
         else:
             known = attributes or reading.priors.attributes
             prompt = make_prompt(reading.media.kind, question, tuple(options), known)

@@ -2,17 +2,83 @@
 
 import io
 import struct
+import tempfile
 import zlib
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from PIL import Image
+
+from emo_toolkit.schema import Media
 
 BITS = 12
 CLIP_SIZE = (320, 240)  # width, height of the upright picture
+FOLDER = tempfile.TemporaryDirectory(prefix="clips-")  # goes when Python ends
+FPS = 30
+FAST = {"preset": "veryfast", "crf": "18"}
+REALTIME = {"deadline": "realtime", "cpu-used": "8", "b": "3M", "g": "60"}
+QUIET = {"preset": "ultrafast", "x265-params": "log-level=error"}
+MPEG = {"b": "3M", "g": "12", "bf": "2"}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+OPEN_GOP = "open-gop=1:keyint=24:min-keyint=24:scenecut=0"
+CLIPS = {
+    "gop12.mp4": {"count": 300, "options": {**FAST, "g": "12", "bf": "2"}},
+    "gop250.mp4": {"count": 300, "options": {**FAST, "g": "250", "bf": "3"}},
+    "gop2.mp4": {"options": {**FAST, "g": "2", "bf": "1"}},
+    "open_gop.mp4": {"count": 300, "options": {**FAST, "bf": "3", "x264-params": OPEN_GOP}},
+    "fragments.mp4": {"options": {**FAST, "g": "24", "bf": "3"}, "container_options": FRAGMENTS},
+    "faststart.mp4": {"options": FAST, "container_options": {"movflags": "faststart"}},
+    "vfr.mp4": {"numbers": (*range(60), *range(60, 150, 3)), "options": {**FAST, "g": "40", "bf": "2"}},
+    "mpeg4.mp4": {"codec": "mpeg4", "options": MPEG},
+    "h264.mkv": {"options": {**FAST, "g": "50", "bf": "3"}},
+    "h264.ts": {"options": {**FAST, "g": "50", "bf": "3"}},
+    "h264.avi": {"options": {**FAST, "g": "50", "bf": "3"}},
+    "mpeg4.avi": {"codec": "mpeg4", "options": MPEG},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p", "count": 40},
+    "mpeg2.mpg": {"codec": "mpeg2video", "options": MPEG},
+    "vp8.webm": {"codec": "libvpx", "options": REALTIME},
+    "live.webm": {
+        "codec": "libvpx",
+        "options": REALTIME,
+        "container": "webm",
+        "container_options": {"live": "1"},
+    },
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "b": "3M", "lag-in-frames": "16"}},
+    "av1.mp4": {"codec": "libsvtav1", "options": {"preset": "12"}, "count": 60},
+    "hevc.mp4": {"codec": "libx265", "options": QUIET, "count": 60},
+    "ten_bit_hevc.mp4": {"codec": "libx265", "options": QUIET, "pix_fmt": "yuv420p10le", "count": 60},
+    "ten_bit_h264.mp4": {"options": FAST, "pix_fmt": "yuv420p10le", "count": 60},
+    "odd.webm": {"codec": "libvpx", "options": REALTIME, "size": (321, 241), "count": 40},
+    "odd.mp4": {"options": FAST, "size": (321, 241), "pix_fmt": "yuv444p", "count": 40},
+    "one.mp4": {"count": 1},
+    "three.mp4": {"count": 3},
+    "turned.mp4": {"count": 20, "turn": 90},
+    "wide_pixels.mp4": {"count": 40, "size": (160, 240), "pixel_aspect": Fraction(2)},
+}
+
+
+@cache
+def clip(name: str) -> Path:
+    """The clip of that name in `CLIPS`, written once."""
+    settings = {"count": 120, **CLIPS[name]}
+    codec = settings.get("codec", "libx264")
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no {codec} encoder")
+    return write_clip(Path(FOLDER.name) / name, **settings)
+
+
+def numbers_of(name: str) -> list[int]:
+    """The barcodes in the clip, in order of showing."""
+    return list(CLIPS[name].get("numbers", range(CLIPS[name].get("count", 120))))
+
+
+def barcodes(loaded: Media) -> list[int]:
+    return [read_barcode(frame) for frame in loaded.frames]
 
 
 def barcode(number: int, size: tuple[int, int] = CLIP_SIZE) -> np.ndarray:

@@ -174,53 +174,39 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         """Next-token logits, and the answer-only loss when `labels` are given.
 
         Args:
-            input_ids: (B, S) with `tokens_per_frame` placeholders for each real frame.
+            input_ids: (B, S) with `tokens_per_frame` placeholders for each real frame, else ValueError.
             pixel_values: (B, F, 3, H, W), or `vision_features` (B, F, 1 + P, C) taken from a cache.
             face_embeds: (B, F, E, prior_size); face_landmarks: (B, F, L, 2); face_found: (B, F) bool.
             frame_mask: (B, F) bool, False for frames that only pad the batch.
-            guide_input_ids: (B, W) the question for the Q-Formers; guide_attention_mask: (B, W).
+            guide_input_ids: (B, W) the question for the Q-Formers, with guide_attention_mask.
             labels: (B, S), -100 outside the answer. Only answer rows are projected to the vocabulary.
-            num_items_in_batch: answer tokens over all processes and accumulation steps; the loss is divided by it.
-            output_face_attentions: fill both maps of `EmoLlamaOutput.face`.
-
-        Raises:
-            ValueError: when placeholders and frame tokens differ in number; both numbers are named.
+            num_items_in_batch: answer tokens over all processes and accumulation steps; divides the loss.
+            output_face_attentions: fill both maps of `face`.
         """
+        face = tokens = None
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        face = tokens = None
         if face_found is not None:
-            if vision_features is None:
-                vision_features = self.get_vision_features(pixel_values.flatten(0, 1))
-                vision_features = vision_features.unflatten(0, face_found.shape)
-            real = torch.ones_like(face_found) if frame_mask is None else frame_mask
+            views = pixel_values if vision_features is None else vision_features
+            real = torch.ones_like(face_found) if frame_mask is None else frame_mask  # (B, F)
             owner = real.nonzero()[:, 0]  # (N,) the batch row of each real frame
             tokens, face = self.get_frame_tokens(
-                vision_features[real],
-                face_embeds[real],
-                face_landmarks[real],
-                face_found[real],
-                guide_input_ids[owner],
-                guide_attention_mask[owner],
+                self.get_vision_features(views[real]) if vision_features is None else views[real],
+                *(value[real] for value in (face_embeds, face_landmarks, face_found)),
+                *(value[owner] for value in (guide_input_ids, guide_attention_mask)),
                 need_weights=output_face_attentions,
             )
-            inputs_embeds = self._fill_placeholders(input_ids, inputs_embeds, tokens)
-        outputs = self.language_model(
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            **kwargs,
-        )
-        loss = None
+            inputs_embeds = self._fill(input_ids, inputs_embeds, tokens)
+        places = {"attention_mask": attention_mask, "position_ids": position_ids}
+        outputs = self.language_model(inputs_embeds=inputs_embeds, past_key_values=past_key_values, **places, **kwargs)
+        hidden, loss = outputs.last_hidden_state, None
         if labels is not None:
-            logits, loss = self._answer_loss(outputs.last_hidden_state, labels, num_items_in_batch)
+            logits, loss = self._answer_loss(hidden, labels, num_items_in_batch)
         else:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-            logits = self.lm_head(outputs.last_hidden_state[:, keep])
-        return EmoLlamaOutput(
-            loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions, face, tokens
-        )
+            logits = self.lm_head(hidden[:, keep])
+        seen = (outputs.past_key_values, outputs.hidden_states, outputs.attentions)
+        return EmoLlamaOutput(loss, logits, *seen, face, tokens)
 
     def _answer_loss(
         self, hidden: torch.Tensor, labels: torch.Tensor, num_items: torch.Tensor | int | None
@@ -231,9 +217,7 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         total = F.cross_entropy(logits.float(), labels[:, 1:][answer], reduction="sum")
         return logits, total / (num_items if num_items is not None else answer.sum().clamp(min=1))
 
-    def _fill_placeholders(
-        self, input_ids: torch.Tensor, inputs_embeds: torch.Tensor, tokens: torch.Tensor
-    ) -> torch.Tensor:
+    def _fill(self, input_ids: torch.Tensor, inputs_embeds: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         slots = input_ids == self.config.image_token_id
         placeholders, expected = int(slots.sum()), tokens.shape[0] * tokens.shape[1]
         if placeholders != expected:
