@@ -71,24 +71,6 @@ LAUNCH: dict[str, Any] = {
 }
 
 
-class Photo(gr.Image):
-    """An image input that hands over the file unopened: `media` checks its header before anything is decoded."""
-
-    is_template = True  # the browser draws it as gr.Image
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
-class Clip(gr.Video):
-    """A video input that hands over the file as it is, without a run of ffmpeg."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
 @dataclass(frozen=True)
 class View:
     """What the output side of the page shows; fields in the order of the components."""
@@ -204,11 +186,11 @@ class FaceReader:
         view = View(f"{READING}\n\n{note}", crops=captioned_crops(reading))
         yield view.values()
         prompt = make_prompt(reading.media.kind, question, (), known)
-        for view in self._answers(reading, prompt, view.crops, note):
-            yield replace(view, crops=gr.skip()).values()
-        data |= {"status": "ok", **view.data, "attributes": asdict(replace(known, probabilities={}))}
+        for answer in self._answers(reading, prompt, view.crops, note):
+            yield replace(answer, crops=gr.skip()).values()
+        data |= {"status": "ok", **answer.data, "attributes": asdict(replace(known, probabilities={}))}
         data |= {"checkpoint": self.pipeline.checkpoint.name, "seconds": round(time.perf_counter() - began, 2)}
-        yield replace(view, data=data, result=f"{view.result} {data['checkpoint']}, {data['seconds']} s.").values()
+        yield replace(answer, data=data, result=f"{answer.result} {data['checkpoint']}, {data['seconds']} s.").values()
 
     def _answers(self, reading: Reading, prompt: EmoPrompt, crops: Any, note: str) -> Iterator[View]:
         """The view as the answer grows: first with the bars, then word by word."""
@@ -221,27 +203,25 @@ class FaceReader:
             yield View(f"{title}\n\n{note}", plot, text, crops, exact, data)
 
 
-def media_inputs() -> tuple[Photo, Clip, gr.Examples]:
+def media_inputs() -> tuple[gr.Image, gr.Video, gr.Dataset]:
     """Two tabs, one file: a new photo takes the clip away and the other way round."""
+    sources = ["upload", "webcam"]
     with gr.Tabs():
         with gr.Tab("Photo"):
-            photo = Photo(
-                label="Photo",
-                type="filepath",
-                image_mode=None,
-                sources=["upload", "webcam"],
-                height=300,
-                alt_text="The photo to read",
-            )
-            examples = gr.Examples(
-                [[str(EXAMPLE)]], [photo], cache_examples=False, label="Example: Eileen Collins, NASA, public domain"
+            photo = gr.Image(label="Photo", type="filepath", sources=sources, height=300, alt_text="The photo to read")
+            example = gr.Dataset(
+                components=[photo],
+                samples=[[str(EXAMPLE)]],
+                label="Or try this one: Eileen Collins (NASA, public domain)",
             )
         with gr.Tab("Clip"):
-            clip = Clip(label="Clip, up to 2 minutes", sources=["upload", "webcam"], include_audio=False, height=300)
-    keep = "(mine, other) => mine ? null : other"
-    photo.change(None, [photo, clip], clip, js=keep)
-    clip.change(None, [clip, photo], photo, js=keep)
-    return photo, clip, examples
+            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=300)
+    # Handed over as they are: PIL and ffmpeg would open the files before media.py has checked them.
+    photo.preprocess = clip.preprocess = lambda upload: upload and upload.path
+    keep_newer = "(mine, other) => mine ? null : other"
+    photo.change(None, [photo, clip], clip, js=keep_newer)
+    clip.change(None, [clip, photo], photo, js=keep_newer)
+    return photo, clip, example
 
 
 def wish_inputs() -> list[gr.components.Component]:
@@ -291,6 +271,7 @@ def output_side() -> list[gr.components.Component]:
 
 def build_app(pipeline: EmoPipeline) -> gr.Blocks:
     """The page of one loaded checkpoint; `launch(**LAUNCH)` serves it."""
+    gr.set_static_paths([EXAMPLE])
     reader = FaceReader(pipeline)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)) as page:
         gr.Markdown(f"# {TITLE}")
@@ -298,7 +279,7 @@ def build_app(pipeline: EmoPipeline) -> gr.Blocks:
         gr.Markdown(PURPOSE, elem_id="purpose")
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                photo, clip, examples = media_inputs()
+                photo, clip, example = media_inputs()
                 wishes = wish_inputs()
                 button = gr.Button("Read the face", variant="primary")
             with gr.Column(scale=3, min_width=320):
@@ -313,8 +294,9 @@ def build_app(pipeline: EmoPipeline) -> gr.Blocks:
         }
         inputs = [photo, clip, *wishes]
         gr.on([button.click, wishes[1].submit], reader.read_face, inputs, api_name="read_face", **serve)
-        example_inputs = [photo, gr.State(None), *wishes]
-        examples.load_input_event.then(reader.read_face, example_inputs, api_visibility="private", **serve)
+        example.click(lambda: str(EXAMPLE), None, photo, api_visibility="private").then(
+            reader.read_face, [photo, gr.State(None), *wishes], api_visibility="private", **serve
+        )
     return page.queue(max_size=16)
 
 

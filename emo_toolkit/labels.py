@@ -44,15 +44,20 @@ def canonical(word: str) -> str | None:
     return _CANONICAL.get(word.strip().lower())
 
 
-def parse_label(text: str, options: tuple[str, ...]) -> str | None:
+def parse_label(text: str | None, options: tuple[str, ...]) -> str | None:
     """The option that an answer names: an exact match first, else the first option or synonym that occurs in it.
 
     Returns None when no option is named; evaluation counts that as wrong. Source: paper.md 3.4 (our choice).
     """
-    clean = re.sub(r"[^\w\s-]", " ", text.lower()).strip()
-    by_word = {word: option for option in options for word in (option, *SYNONYMS.get(canonical(option) or "", ()))}
+    clean = re.sub(r"[^\w\s-]", " ", (text or "").lower()).strip()
+    by_word = {word: option for option in options for word in _words_of(canonical(option))}
+    by_word |= {option.lower(): option for option in options}  # an option's own name comes before any synonym
     if clean in by_word:
         return by_word[clean]
     words = "|".join(sorted(map(re.escape, by_word), key=len, reverse=True))
     found = re.search(rf"\b({words})\b", clean)
-    return by_word[found.group(1)] if found else None
+    return by_word.get(found.group(1)) if found else None
+
+
+def _words_of(label: str | None) -> tuple[str, ...]:
+    return (label, *SYNONYMS[label]) if label else ()

@@ -17,7 +17,7 @@ from .errors import EmoError
 from .face import FacialPriorExtractor
 from .labels import DEFAULT_OPTIONS, parse_label
 from .media import load_media
-from .prompts import messages, question_text
+from .prompts import clean_question, messages, question_text
 from .schema import EmoPrediction, EmoPrompt, FaceAttributes, FaceCrop, FacialPriors, FrameRecord, Media
 
 NO_FACE = (
@@ -228,6 +228,8 @@ def make_prompt(
     kind: str, question: str | None, options: tuple[str, ...], attributes: FaceAttributes = FaceAttributes()
 ) -> EmoPrompt:
     """The prompt of a request: the category question over the eight FERPlus labels when nothing is asked."""
-    if not options and not (question and question.strip()):
+    asked = clean_question(question or "") or None
+    options = tuple(dict.fromkeys(filter(None, map(clean_question, options))))  # visitors' words; each one once
+    if not options and not asked:
         options = DEFAULT_OPTIONS
-    return EmoPrompt(kind=kind, question=question or None, options=options, attributes=attributes)
+    return EmoPrompt(kind=kind, question=asked, options=options, attributes=attributes)

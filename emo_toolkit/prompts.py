@@ -19,8 +19,8 @@ MAX_QUESTION_LETTERS = 500
 
 def question_text(prompt: EmoPrompt) -> str:
     """The question alone; it also guides the Q-Formers, which never see the attribute sentence."""
-    if prompt.question is not None:
-        return clean_question(prompt.question)
+    if asked := clean_question(prompt.question or ""):
+        return asked
     if prompt.options:
         return CATEGORY_QUESTION.format(kind=prompt.kind, options=", ".join(prompt.options))
     return OPEN_QUESTION.format(kind=prompt.kind)

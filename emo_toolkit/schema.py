@@ -36,7 +36,7 @@ class Media:
     frames: tuple[Image.Image, ...]
     times: tuple[float, ...]
     kind: str  # "image" or "video"
-    size: tuple[int, int]  # (width, height) of the source, upright
+    size: tuple[int, int]  # (width, height) of every frame; boxes and landmarks are in its pixels
     duration: float = 0.0  # s; 0 for an image
 
 

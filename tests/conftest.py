@@ -1,11 +1,16 @@
-"""Pinned parts -> their files in the user's real cache, fetched once; tests that need them skip offline."""
+"""What the rooms' tests share: the pinned parts in the user's real cache, the `tiny` checkpoint, the astronaut photo."""
 
 from pathlib import Path
 
 import pytest
 
+import emo_toolkit
+from emo_toolkit.checkpoints import load
 from emo_toolkit.checkpoints.parts import PARTS, cache_dir, fetch_part
 from emo_toolkit.errors import CheckpointError
+from emo_toolkit.face import EmbeddedAnalyser, FaceDetector, FacialPriorExtractor
+from emo_toolkit.pipeline import EmoPipeline
+from train.checkpoints.make_tiny import make_tiny
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +22,22 @@ def parts() -> dict[str, Path]:
         if "could not be fetched" not in str(error):
             raise
         pytest.skip(f"needs the pinned parts: {error}")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the random checkpoint; its gates are open."""
+    return make_tiny(tmp_path_factory.mktemp("checkpoints") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(tiny: Path) -> EmoPipeline:
+    """`tiny` behind the real face wing. Shared: a test that changes the model works on a deep copy."""
+    extractor = FacialPriorExtractor(EmbeddedAnalyser(threads=1), FaceDetector(threads=1))
+    return EmoPipeline(load(str(tiny), device="cpu"), extractor)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """A photo of one face."""
+    return Path(emo_toolkit.__file__).parent / "assets" / "examples" / "astronaut.jpg"

@@ -92,25 +92,39 @@ def parse_run(words: list[str]) -> RunArguments:
         target = recipe
         *stages, leaf = name.split(".")
         for stage in stages:
-            target = target.setdefault(stage, {})
-        target[leaf] = yaml.safe_load(value)
+            target = _group(target, name)
+            target[stage] = target.get(stage) or {}
+            target = target[stage]
+        _group(target, name)[leaf] = yaml.safe_load(value)
     return _build(RunArguments, recipe, "")
 
 
-def _build(kind: type, values: dict[str, Any], prefix: str) -> Any:
+def _group(values: Any, name: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise EmoError(f"'{name}' needs a group of values, as in lora.steps, and found {values!r}")
+    return values
+
+
+def _build(kind: type, values: Any, prefix: str) -> Any:
     fields = {item.name: item for item in dataclasses.fields(kind)}
     arguments: dict[str, Any] = {}
-    for name, value in values.items():
+    for name, value in _group(values, prefix.rstrip(".") or "recipe").items():
         if name not in fields:
             raise EmoError(f"'{prefix}{name}' is not a value of a run; known are {', '.join(fields)}")
         default = fields[name].default
         if default is dataclasses.MISSING:  # a stage
             arguments[name] = _build(type(fields[name].default_factory()), value or {}, f"{name}.")
-        elif isinstance(default, tuple):
-            arguments[name] = tuple(value)
         else:
             try:
-                arguments[name] = type(default)(value)
+                arguments[name] = _convert(value, type(default))
             except (TypeError, ValueError) as error:
                 raise EmoError(f"'{prefix}{name}' must be a {type(default).__name__}, not {value!r}") from error
     return kind(**arguments)
+
+
+def _convert(value: Any, kind: type) -> Any:
+    """`value` as `kind`; ValueError where nothing is given or the conversion would lose something."""
+    converted = kind(value)
+    if value is None or (kind is int and converted != float(value)) or (kind is tuple and isinstance(value, str)):
+        raise ValueError(value)
+    return converted

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
@@ -39,11 +40,12 @@ def parse_arguments() -> argparse.Namespace:
 def answer_rows(pipeline: EmoPipeline, samples: Iterable[EmoSample], *, estimate: bool, rows_file: Path) -> None:
     """Appends one JSON row a sample; a row that is already there is not asked again."""
     with rows_file.open("a", encoding="utf-8") as rows:
+        rows.write("\n")  # ends a row that an interruption cut short
         for sample in samples:
             prediction = pipeline.predict(
                 sample.path, options=LABELS[sample.dataset], box=sample.box, estimate=estimate
             )
-            row = {"id": sample.id, "truth": sample.label, **asdict(prediction)}
+            row = {"id": sample.id, "truth": sample.label, "estimate": estimate, **asdict(prediction)}
             del row["prompt"], row["path"]
             rows.write(json.dumps(row) + "\n")
             rows.flush()
@@ -51,14 +53,15 @@ def answer_rows(pipeline: EmoPipeline, samples: Iterable[EmoSample], *, estimate
 
 def main() -> None:
     arguments = parse_arguments()
-    state = PartialState()
+    state = PartialState(cpu=not torch.cuda.is_available())
     samples = load_samples(arguments.dataset, arguments.root, arguments.split)
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
     output = arguments.output or Path(f"report-{arguments.checkpoint.replace('/', '_')}-{arguments.dataset}.json")
     output.parent.mkdir(parents=True, exist_ok=True)
     mine = output.with_suffix(f".{state.process_index}of{state.num_processes}.partial.jsonl")
-    done = {row["id"] for row in read_rows([mine])}
+    asked = (arguments.checkpoint, arguments.estimate)
+    done = {row["id"] for row in read_rows([mine]) if (row["checkpoint"], row.get("estimate")) == asked}
     with state.main_process_first():
         pipeline = EmoPipeline.from_checkpoint(arguments.checkpoint)
     share = [sample for sample in samples[state.process_index :: state.num_processes] if sample.id not in done]

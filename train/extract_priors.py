@@ -52,6 +52,8 @@ def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: Fac
             ids.append(sample.id)
             crops.append([crop.image for crop in seen])
             priors.append(extractor.analyse(seen, attributes=True))
+    if not ids:
+        return ids, priors, []
     pixels = checkpoint.processor.image_processor([image for clip in crops for image in clip], return_tensors="pt")
     flat = torch.cat([checkpoint.model.get_vision_features(part) for part in pixels["pixel_values"].split(32)])
     features = flat.float().numpy().reshape(len(ids), -1, *flat.shape[1:])
@@ -75,10 +77,12 @@ def main() -> None:
     kept = 0
     with tqdm(total=len(samples), unit="sample") as bar:
         for first in range(0, len(samples), SHARD_ROWS):
-            path = arguments.cache / f"{arguments.dataset}-{arguments.split}-{first:07d}.safetensors"
             part = samples[first : first + SHARD_ROWS]
-            if not path.is_file():
-                found = extract(part, checkpoint, extractor)
+            name = f"{arguments.dataset}-{arguments.split}-{first:07d}"
+            if len(part) < SHARD_ROWS:  # a later run with a higher --limit has more rows here
+                name += f"-{len(part)}"
+            path = arguments.cache / f"{name}.safetensors"
+            if not path.is_file() and (found := extract(part, checkpoint, extractor))[0]:
                 write_shard(path, *found, key=key)
                 kept += len(found[0])
             bar.update(len(part))

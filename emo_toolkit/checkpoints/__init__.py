@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ..errors import CheckpointError
@@ -76,16 +77,22 @@ def load(
         name: as for `resolve`; a folder with only an adapter is merged into its base.
         device: "cuda", "mps" or "cpu"; None takes the best there is.
         dtype: None means bfloat16 on cuda and float32 elsewhere (on a CPU that is the faster one for `mini`).
+
+    Raises:
+        CheckpointError: as for `resolve`, or when the folder's files are broken or of another kind of model.
     """
     folder = resolve(name, progress=progress)
     chosen = torch.device(device or best_device())
     dtype = dtype or (torch.bfloat16 if chosen.type == "cuda" else torch.float32)
-    if (folder / "config.json").is_file():
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
-        processor = AutoProcessor.from_pretrained(folder)
-    else:
-        model, base = load_adapter(folder, resolve, dtype=dtype)
-        processor = AutoProcessor.from_pretrained(base)
+    try:
+        if (folder / "config.json").is_file():
+            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+            processor = AutoProcessor.from_pretrained(folder)
+        else:
+            model, base = load_adapter(folder, resolve, dtype=dtype)
+            processor = AutoProcessor.from_pretrained(base)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} is not a whole EMO-LLaMA checkpoint: {error}") from error
     return Checkpoint(name, folder, model.eval().to(chosen), processor, chosen)
 
 

@@ -3,7 +3,6 @@
 No data set is shipped: each needs its owner's agreement.
 """
 
-import ast
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +28,9 @@ def load_ferplus(root: Path, split: str) -> list[EmoSample]:
     with _open_list(folder / "label.csv") as lines:
         for number, row in enumerate(csv.reader(lines), start=1):
             try:
-                name, box, votes = row[0], ast.literal_eval(row[1]), [float(vote) for vote in row[2:12]]
-            except (IndexError, ValueError, SyntaxError) as error:
+                name, votes = row[0], [float(vote) for vote in row[2:12]]
+                x0, y0, x1, y1 = (float(edge) for edge in row[1].strip("()").split(","))
+            except (IndexError, ValueError) as error:
                 raise EmoError(
                     f"{folder / 'label.csv'}, line {number}: expected a name, a box and ten votes"
                 ) from error
@@ -47,7 +47,7 @@ def load_ferplus(root: Path, split: str) -> list[EmoSample]:
                     label=max(known, key=known.__getitem__),
                     dataset="ferplus",
                     split=split,
-                    box=box,
+                    box=(x0, y0, x1, y1),
                     votes=known,
                 )
             )

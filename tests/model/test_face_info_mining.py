@@ -1,0 +1,176 @@
+"""Face Info Mining: attention is attention, a closed gate changes nothing, frames do not leak into each other."""
+
+import copy
+
+import pytest
+import torch
+from tiny_inputs import random_batch
+
+from emo_toolkit.model import EmoLlamaForConditionalGeneration, FaceInfoMining, FaceInfoMiningConfig
+from emo_toolkit.model.face_info_mining import sample_patches
+from emo_toolkit.pipeline import EmoPipeline
+
+FRAMES, PATCHES, GUIDE, TEXT = 3, 16, 8, 20
+
+
+def make_module(*, num_face_tokens: int = 1, gates: float = 0.5) -> FaceInfoMining:
+    """A small module whose three pairs of gates are set to `gates`."""
+    torch.manual_seed(0)
+    config = FaceInfoMiningConfig(
+        prior_size=12,
+        num_prior_tokens=9,
+        hidden_size=16,
+        num_attention_heads=4,
+        clue_hidden_size=16,
+        clue_num_layers=2,
+        clue_num_heads=4,
+        clue_intermediate_size=32,
+        num_clue_queries=4,
+        num_face_tokens=num_face_tokens,
+    )
+    module = FaceInfoMining(config, GUIDE, TEXT).eval()
+    return set_gates(module, gates)
+
+
+def set_gates(module: FaceInfoMining, value: float) -> FaceInfoMining:
+    for gate in (module.clue_gates, module.global_branch.attention.gate, module.local_branch.attention.gate):
+        torch.nn.init.constant_(gate, value)
+    return module
+
+
+def make_inputs() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "patches": torch.randn(FRAMES, PATCHES, 16, generator=generator),
+        "embedding": torch.randn(FRAMES, 9, 12, generator=generator),
+        "landmarks": torch.rand(FRAMES, 68, 2, generator=generator) * 2 - 1,
+        "found": torch.ones(FRAMES, dtype=torch.bool),
+        "guide": torch.randn(FRAMES, 5, GUIDE, generator=generator),
+        "guide_mask": torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]),
+    }
+
+
+@pytest.fixture
+def model(tiny_pipeline: EmoPipeline) -> EmoLlamaForConditionalGeneration:
+    return copy.deepcopy(tiny_pipeline.model)
+
+
+@torch.no_grad()
+def test_attention_rows_sum_to_one():
+    found = make_module()(**make_inputs(), need_weights=True)
+    assert found.global_attention.shape == (FRAMES, 4, PATCHES, 9)
+    assert found.local_attention.shape == (FRAMES, 4, 68, PATCHES)
+    for rows in (found.global_attention, found.local_attention):
+        assert rows.min() >= 0
+        torch.testing.assert_close(rows.sum(-1), torch.ones(rows.shape[:-1]))
+    plain = make_module()(**make_inputs())
+    assert plain.global_attention is None and plain.local_attention is None
+    torch.testing.assert_close(plain.clues, found.clues)
+
+
+@torch.no_grad()
+def test_a_new_module_has_closed_gates():
+    module = make_module()
+    fresh = FaceInfoMining(module.clue_aggregator.config, GUIDE, TEXT).eval()
+    assert fresh(**make_inputs()).clues.count_nonzero() == 0
+    assert module(**make_inputs()).clues.count_nonzero() > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["face_embeds", "face_landmarks"])
+def test_only_open_gates_let_priors_reach_a_logit(model, tiny_pipeline, name):
+    inputs = random_batch(tiny_pipeline.processor, [0, 1])
+    other = {**inputs, name: inputs[name].flip(-2)}
+    assert not torch.equal(model(**inputs).logits, model(**other).logits)
+    set_gates(model.face_info_mining, 0.0)
+    closed = model(**inputs)
+    assert closed.face.clues.count_nonzero() == 0
+    assert torch.equal(closed.logits, model(**other).logits)
+
+
+@torch.no_grad()
+def test_an_untrained_model_has_closed_gates(model, tiny_pipeline):
+    torch.manual_seed(0)
+    fresh = EmoLlamaForConditionalGeneration(model.config).eval()
+    assert fresh(**random_batch(tiny_pipeline.processor, [1])).face.clues.count_nonzero() == 0
+
+
+@torch.no_grad()
+def test_a_closed_attention_gate_still_lets_landmarks_choose_patches():
+    module, inputs = make_module(), make_inputs()
+    set_gates(module, 0.0)
+    torch.nn.init.constant_(module.clue_gates, 0.5)
+    plain = module(**inputs).clues
+    assert torch.equal(plain, module(**{**inputs, "embedding": inputs["embedding"].flip(1)}).clues)
+    moved = module(**{**inputs, "landmarks": -inputs["landmarks"]}).clues
+    assert torch.equal(plain[:, 0], moved[:, 0]) and not torch.allclose(plain[:, 1], moved[:, 1])
+
+
+@torch.no_grad()
+def test_permuting_frames_permutes_frame_tokens(model, tiny_pipeline):
+    inputs = random_batch(tiny_pipeline.processor, [2])  # one clip of three frames
+    order = [2, 0, 1]
+    frames = ("pixel_values", "face_embeds", "face_landmarks", "face_found", "frame_mask")
+    tokens = model(**inputs).frame_tokens
+    permuted = model(**{**inputs, **{name: inputs[name][:, order] for name in frames}}).frame_tokens
+    torch.testing.assert_close(permuted, tokens[order], atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(permuted, tokens, atol=1e-3)
+
+
+@torch.no_grad()
+def test_no_face_no_clue():
+    module, inputs = make_module(), make_inputs()
+    everywhere = module(**inputs).clues
+    inputs["found"] = torch.tensor([True, False, True])
+    clues = module(**inputs).clues
+    assert clues[1].count_nonzero() == 0
+    assert torch.equal(clues[[0, 2]], everywhere[[0, 2]])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tokens", [1, 2, 4])
+def test_face_tokens_come_global_then_local(tokens):
+    module = make_module(num_face_tokens=tokens)
+    both = module(**make_inputs()).clues
+    assert both.shape == (FRAMES, 2 * tokens, TEXT)
+    module.clue_gates[1] = 0.0
+    half = module(**make_inputs()).clues
+    assert torch.equal(half[:, :tokens], both[:, :tokens]) and half[:, tokens:].count_nonzero() == 0
+
+
+@torch.no_grad()
+def test_more_face_tokens_are_finer_means_of_the_same_queries():
+    one, four = (make_module(num_face_tokens=tokens)(**make_inputs()).clues for tokens in (1, 4))
+    torch.testing.assert_close(one, four.unflatten(1, (2, 4)).mean(2))
+
+
+def test_padding_of_the_question_is_not_read():
+    inputs = make_inputs()
+    other = inputs["guide"].clone()
+    other[1, 3:] = 9.0
+    clues = make_module()(**inputs).clues
+    torch.testing.assert_close(make_module()(**{**inputs, "guide": other}).clues, clues)
+
+
+def test_samples_at_cell_centres_are_the_cells():
+    patches = torch.randn(2, 16, 3, generator=torch.Generator().manual_seed(0))
+    centres = (2 * torch.arange(4) + 1) / 4 - 1
+    points = torch.cartesian_prod(centres, centres).flip(-1)  # x, y; rows first, as the patches lie
+    torch.testing.assert_close(sample_patches(patches, points.expand(2, -1, -1)), patches)
+
+
+def test_samples_at_corners_and_beyond_are_the_border():
+    patches = torch.arange(9.0).view(1, 9, 1)
+    corners = torch.tensor([[[-1.0, -1], [1, -1], [-1, 1], [1, 1], [7, -7], [0, 9]]])
+    assert sample_patches(patches, corners).flatten().tolist() == [0, 2, 6, 8, 2, 7]
+
+
+def test_halfway_between_two_cells_is_their_mean():
+    patches = torch.tensor([[[0.0], [10], [20], [30]]])
+    points = torch.tensor([[[0.0, -0.5], [-0.5, 0.0], [0.0, 0.0]]])
+    assert sample_patches(patches, points).flatten().tolist() == [5, 10, 15]
+
+
+def test_patches_must_be_a_square():
+    with pytest.raises(ValueError, match="10 patches are not a square"):
+        sample_patches(torch.zeros(1, 10, 4), torch.zeros(1, 68, 2))
