@@ -189,7 +189,7 @@ class FaceReader:
         for answer in self._answers(reading, prompt, view.crops, note):
             yield replace(answer, crops=gr.skip()).values()
         data |= {"status": "ok", **answer.data, "attributes": asdict(replace(known, probabilities={}))}
-        data |= {"checkpoint": self.pipeline.checkpoint.name, "seconds": round(time.perf_counter() - began, 2)}
+        data |= {"checkpoint": Path(self.pipeline.checkpoint.name).name, "seconds": round(time.perf_counter() - began, 2)}
         yield replace(answer, data=data, result=f"{answer.result} {data['checkpoint']}, {data['seconds']} s.").values()
 
     def _answers(self, reading: Reading, prompt: EmoPrompt, crops: Any, note: str) -> Iterator[View]:

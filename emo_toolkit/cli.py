@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from tqdm import tqdm
+from transformers.utils.logging import disable_progress_bar
 
 from .errors import EmoError
 from .labels import AGE_GROUPS, GENDERS, RACES
@@ -38,6 +39,7 @@ exit code: 0 when every path was answered, 1 when one was not, 2 for a wrong com
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     arguments = _parser().parse_args(words)
+    disable_progress_bar()
     try:
         attributes = None if arguments.attributes in ("none", "estimate") else parse_attributes(arguments.attributes)
     except ValueError as error:

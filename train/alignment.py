@@ -18,25 +18,27 @@ from train.arguments import AlignArguments
 def word_embeddings(
     model: EmoLlamaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, words: Sequence[str]
 ) -> torch.Tensor:
-    """(L, D) the mean input embedding of each word's tokens."""
+    """(L, D) the input embedding of each word as it stands in a sentence, behind a space: there it is one token of
+    the language model and carries its meaning. The mean is taken over a word of several tokens."""
     table = model.get_input_embeddings().weight.detach()
     return torch.stack(
-        [table[tokenizer(word, add_special_tokens=False)["input_ids"]].float().mean(0) for word in words]
+        [table[tokenizer(f" {word}", add_special_tokens=False)["input_ids"]].float().mean(0) for word in words]
     )
 
 
 def alignment_loss(
     tokens: torch.Tensor, words: torch.Tensor, targets: torch.Tensor, arguments: AlignArguments
 ) -> torch.Tensor:
-    """Cross-entropy of every frame token's similarity to the words, plus a pull on its norm.
+    """Cross-entropy of every frame token's similarity to the words, plus a pull towards the raters' mean word, which
+    leaves no part of the token in directions that the words do not span.
 
     Args:
         tokens: (N, K, D) frame tokens; words: (L, D); targets: (N, L), rows sum to 1.
     """
     log_p = (arguments.scale * similarity_to(tokens, words)).log_softmax(-1)
     similarity = -(targets.unsqueeze(1) * log_p).sum(-1).mean()
-    norm = (tokens.norm(dim=-1) / words.norm(dim=-1).mean() - 1).square().mean()
-    return similarity + arguments.norm_weight * norm
+    distance = (tokens.float() - (targets @ words).unsqueeze(1)).square().sum(-1).mean()
+    return similarity + arguments.pull * distance / words.square().sum(-1).mean()
 
 
 def similarity_to(tokens: torch.Tensor, words: torch.Tensor) -> torch.Tensor:

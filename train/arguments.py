@@ -25,7 +25,7 @@ class AlignArguments:
     weight_decay: float = 0.05
     warmup: float = 0.05  # share of the steps
     scale: float = 20.0  # inverse temperature of the cosine similarity
-    norm_weight: float = 0.1  # pulls the tokens' norm towards that of word embeddings
+    pull: float = 1.0  # weight of the squared distance to the raters' mean word
 
 
 @dataclass(frozen=True)

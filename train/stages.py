@@ -183,3 +183,4 @@ def export_adapter(model: PeftModel, folder: Path) -> None:
         if any(part in name for part in learnt)
     }
     model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card, an empty form
