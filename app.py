@@ -47,19 +47,38 @@ LIMITS = MediaLimits(max_bytes=100_000_000, max_seconds=120.0, max_decode_second
 KEEP_SECONDS = 600  # a file is deleted at the first sweep after this time, and sweeps are as far apart
 THEME = gr.themes.Soft(
     primary_hue="indigo",
-    secondary_hue="indigo",
     neutral_hue="slate",
     font=["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"],
     font_mono=["ui-monospace", "SF Mono", "Consolas", "monospace"],
+).set(
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+    input_placeholder_color="*neutral_500",
+    input_placeholder_color_dark="*neutral_400",
+    block_title_background_fill="none",
+    block_title_background_fill_dark="none",
+    block_title_padding="0",
+    block_title_text_color="*body_text_color",
+    block_title_text_color_dark="*body_text_color",
 )
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
 #disclaimer p { font-weight: 600; }
 #purpose p { font-size: 0.9em; color: var(--body-text-color-subdued); }
-#result { min-height: 4.5em; padding: 0.25em 0.1em; }
+#example img { width: 3em; height: 3em; border-radius: 6px; }
+#result { min-height: 5.5em; padding: 0.25em 0.1em; }
 #result h2 { margin: 0 0 0.2em; }
 #plot .modebar { display: none; }
+#plot svg text { fill: var(--body-text-color) !important; }
+#crops .grid-container { grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); padding-top: 0; }
+#crops .grid-container:has(> :nth-child(5)) { grid-template-columns: repeat(auto-fill, minmax(105px, 1fr)); }
+footer .divider:last-child { display: none; }
 """
+# On a phone the answer stands below the button: bring it into view when work begins.
+SHOW_RESULT = """() => {
+    const result = document.querySelector("#result"), top = result.getBoundingClientRect().top;
+    if (top < 0 || top > innerHeight - 250) result.scrollIntoView();
+}"""
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css": CSS,
@@ -112,20 +131,22 @@ def look(pipeline: EmoPipeline, photo: str | None, clip: str | None, *, face: in
 
 def captioned_crops(reading: Reading) -> list[tuple[Any, str]]:
     """What the model sees, for the gallery: crops with landmarks, and when each one is shown."""
-    shown = [(when, crop) for when, crop in zip(reading.media.times, reading.crops, strict=True) if crop.status.usable]
-    still = reading.media.kind == "image"
-    captions = ["face in the photo" if still else f"{when:.1f} s" for when, _ in shown]
-    edges = [" (partly outside)" if crop.status == FaceStatus.CUT_OFF else "" for _, crop in shown]
-    return [(draw_landmarks(crop), text + edge) for (_, crop), text, edge in zip(shown, captions, edges, strict=True)]
+    pictures = []
+    for when, crop in zip(reading.media.times, reading.crops, strict=True):
+        if crop.status.usable:
+            caption = "the face" if reading.media.kind == "image" else f"{when:.1f} s"
+            edge = ", partly outside" if crop.status == FaceStatus.CUT_OFF else ""
+            pictures.append((draw_landmarks(crop), caption + edge))
+    return pictures
 
 
 def frames_sentence(reading: Reading) -> str:
     """How many frames the model sees, and why the others are left out."""
     seen, total = len(reading.seen), len(reading.crops)
-    if total == 1:
+    if reading.media.kind == "image":
         return "Read from the face in the photo."
     if seen == total:
-        return f"Read from {total} frames; all show a usable face."
+        return f"Read from {total} frames, all with a usable face."
     return f"Read from {seen} of {total} frames; {total - seen} without a usable face ({reading.missing})."
 
 
@@ -189,8 +210,9 @@ class FaceReader:
         for answer in self._answers(reading, prompt, view.crops, note):
             yield replace(answer, crops=gr.skip()).values()
         data |= {"status": "ok", **answer.data, "attributes": asdict(replace(known, probabilities={}))}
-        data |= {"checkpoint": Path(self.pipeline.checkpoint.name).name, "seconds": round(time.perf_counter() - began, 2)}
-        yield replace(answer, data=data, result=f"{answer.result} {data['checkpoint']}, {data['seconds']} s.").values()
+        name, seconds = Path(self.pipeline.checkpoint.name).name, round(time.perf_counter() - began, 2)
+        data |= {"checkpoint": name, "seconds": seconds}
+        yield replace(answer, data=data, result=f"{answer.result} Model {name}, {seconds} s.").values()
 
     def _answers(self, reading: Reading, prompt: EmoPrompt, crops: Any, note: str) -> Iterator[View]:
         """The view as the answer grows: first with the bars, then word by word."""
@@ -203,19 +225,20 @@ class FaceReader:
             yield View(f"{title}\n\n{note}", plot, text, crops, exact, data)
 
 
-def media_inputs() -> tuple[gr.Image, gr.Video, gr.Dataset]:
+def media_inputs() -> tuple[gr.Image, gr.Video, gr.Button]:
     """Two tabs, one file: a new photo takes the clip away and the other way round."""
     sources = ["upload", "webcam"]
     with gr.Tabs():
         with gr.Tab("Photo"):
-            photo = gr.Image(label="Photo", type="filepath", sources=sources, height=300, alt_text="The photo to read")
-            example = gr.Dataset(
-                components=[photo],
-                samples=[[str(EXAMPLE)]],
-                label="Or try this one: Eileen Collins (NASA, public domain)",
+            photo = gr.Image(label="Photo", type="filepath", sources=sources, height=250, alt_text="The photo to read")
+            example = gr.Button(
+                "Try it: astronaut Eileen Collins (NASA, public domain)",
+                icon=str(EXAMPLE),
+                size="sm",
+                elem_id="example",
             )
         with gr.Tab("Clip"):
-            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=300)
+            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=250)
     # Handed over as they are: PIL and ffmpeg would open the files before media.py has checked them.
     photo.preprocess = clip.preprocess = lambda upload: upload and upload.path
     keep_newer = "(mine, other) => mine ? null : other"
@@ -228,22 +251,23 @@ def wish_inputs() -> list[gr.components.Component]:
     """Which face, what question, which attributes; in the order in which `read_face` takes them."""
     question = gr.Textbox(
         label="Your question (optional)",
-        placeholder="Empty: which of eight expressions is it? Or ask freely: What do the eyes and the mouth show?",
+        placeholder="Leave it empty for the eight expressions, or ask freely: What do the eyes and the mouth show?",
         lines=2,
         max_length=MAX_QUESTION_LETTERS,
     )
-    face = gr.Dropdown(PEOPLE, value=0, label="Which face, from large to small", filterable=False)
-    attributes = gr.Radio(
-        [NO_ATTRIBUTES, ESTIMATE, GIVEN],
-        value=NO_ATTRIBUTES,
-        label="Age and gender in the prompt",
-        info="The paper gives the model such words. Race is in the prompt only if you write it.",
-    )
-    with gr.Row(visible=False) as words:
-        given = [
-            gr.Dropdown([("not given", ""), *((word, word) for word in choices)], value="", label=name, min_width=90)
-            for name, choices in (("Age", AGE_GROUPS), ("Gender", GENDERS), ("Race", RACES))
-        ]
+    with gr.Accordion("Which face, age and gender", open=False):
+        face = gr.Dropdown(PEOPLE, value=0, label="Which face, from large to small", filterable=False)
+        attributes = gr.Radio(
+            [NO_ATTRIBUTES, ESTIMATE, GIVEN],
+            value=NO_ATTRIBUTES,
+            label="Age and gender in the prompt",
+            info="EMO-LLaMA can be told such words. Race is in the prompt only if you give it here.",
+        )
+        with gr.Row(visible=False) as words:
+            given = [
+                gr.Dropdown(["", *choices], value="", label=name, min_width=90)
+                for name, choices in (("Age", AGE_GROUPS), ("Gender", GENDERS), ("Race", RACES))
+            ]
     attributes.change(lambda choice: gr.Row(visible=choice == GIVEN), attributes, words, api_visibility="private")
     return [face, question, attributes, *given]
 
@@ -255,13 +279,15 @@ def output_side() -> list[gr.components.Component]:
     answer = gr.Textbox(
         label="Answer in the model's words", placeholder="It appears here word by word.", lines=2, interactive=False
     )
+    gr.Markdown("**What the model saw**: face crops, with landmarks drawn on them for you")
     crops = gr.Gallery(
-        label="What the model saw: face crops with landmarks",
-        columns=4,
+        label="Face crops with landmarks",
+        show_label=False,
         height="auto",
         object_fit="contain",
         interactive=False,
         buttons=["fullscreen"],
+        elem_id="crops",
     )
     with gr.Accordion("The exact prompt, and everything as data", open=False):
         prompt = gr.Textbox(label="Exact prompt", lines=6, interactive=False, buttons=["copy"])
@@ -284,19 +310,14 @@ def build_app(pipeline: EmoPipeline) -> gr.Blocks:
                 button = gr.Button("Read the face", variant="primary")
             with gr.Column(scale=3, min_width=320):
                 outputs = output_side()
-        serve = {
-            "outputs": outputs,
-            "show_progress": "minimal",
-            "show_progress_on": outputs[0],
-            "scroll_to_output": True,
-            "concurrency_limit": 2,
-            "concurrency_id": "model",
-        }
-        inputs = [photo, clip, *wishes]
-        gr.on([button.click, wishes[1].submit], reader.read_face, inputs, api_name="read_face", **serve)
+        serve = {"outputs": outputs, "show_progress": "minimal", "show_progress_on": outputs[0]}
+        serve |= {"concurrency_limit": 2, "concurrency_id": "model"}
+        ask = [button.click, wishes[1].submit]
+        gr.on(ask, reader.read_face, [photo, clip, *wishes], api_name="read_face", **serve)
         example.click(lambda: str(EXAMPLE), None, photo, api_visibility="private").then(
             reader.read_face, [photo, gr.State(None), *wishes], api_visibility="private", **serve
         )
+        gr.on([*ask, example.click], None, js=SHOW_RESULT)
     return page.queue(max_size=16)
 
 

@@ -22,10 +22,10 @@ COLOURS = {
     "disappointment": "#bc8d03",
 }
 OTHER = COLOURS["neutral"]  # for words that are no label of ours
-INK = "#7b7b7b"  # reads on white and on near-black alike
+INK = "#808080"  # reads on white and on near-black alike
 GRID = "rgba(128, 128, 128, 0.2)"
-TITLE = "Perceived expression, the model's own likelihood"
-BAR, HEAD = 34, 76  # px, height of one bar with its gap, and of title and axis together
+TITLE = "Perceived expression<br><span style='font-size: 12px'>the model's own likelihood of each word</span>"
+BAR, HEAD = 32, 96  # px, height of one bar with its gap, and of title and axis together
 
 
 def label_bars(scores: Mapping[str, float]) -> go.Figure:
@@ -59,7 +59,7 @@ def label_bars(scores: Mapping[str, float]) -> go.Figure:
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         height=HEAD + BAR * len(labels),
-        margin={"l": 8, "r": 8, "t": 44, "b": 32},
+        margin={"l": 8, "r": 8, "t": 60, "b": 32},
         bargap=0.3,
         dragmode=False,  # a finger that scrolls the page shall not zoom
     )

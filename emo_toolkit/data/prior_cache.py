@@ -68,10 +68,10 @@ class PriorCache:
 
     def _add(self, path: Path) -> None:
         shard = safe_open(path, framework="np")
-        metadata = shard.metadata()
-        if metadata["key"] != self.key:
+        metadata = shard.metadata() or {}
+        if (maker := metadata.get("key", "something else")) != self.key:
             raise EmoError(
-                f"{path} was made by '{metadata['key']}', but this run needs '{self.key}'; "
+                f"{path} was made by '{maker}', but this run needs '{self.key}'; "
                 "delete the folder and run train/extract_priors.py again"
             )
         ids, found = json.loads(metadata["ids"]), shard.get_tensor("found").all(axis=1)
