@@ -40,7 +40,8 @@ LOOKING = "Looking for the face …"
 READING = "The model is reading …"
 NO_BARS = "A free question is answered in words only; leave it empty to see how likely each expression is."
 SURE = 0.5  # below this likelihood no single label is named
-EXAMPLE = Path(emo_toolkit.__file__).parent / "assets" / "examples" / "astronaut.jpg"
+ASSETS = Path(emo_toolkit.__file__).parent / "assets"
+EXAMPLE = ASSETS / "examples" / "astronaut.jpg"
 NO_ATTRIBUTES, ESTIMATE, GIVEN = "none", "estimate age and gender", "I give them"
 PEOPLE = [("0 (the largest face)", 0), *((str(number), number) for number in range(1, 10))]
 LIMITS = MediaLimits(max_bytes=100_000_000, max_seconds=120.0, max_decode_seconds=30.0)
@@ -51,6 +52,16 @@ THEME = gr.themes.Soft(
     font=["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"],
     font_mono=["ui-monospace", "SF Mono", "Consolas", "monospace"],
 ).set(
+    color_accent="*primary_600",
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    checkbox_label_background_fill_selected="*primary_600",
+    block_label_text_color="*primary_700",
+    body_background_fill="*neutral_50",
+    block_background_fill="white",
+    block_border_width="1px",
+    block_border_width_dark="1px",
+    block_border_color="*neutral_200",
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
     input_placeholder_color="*neutral_500",
@@ -61,19 +72,6 @@ THEME = gr.themes.Soft(
     block_title_text_color="*body_text_color",
     block_title_text_color_dark="*body_text_color",
 )
-CSS = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
-#disclaimer p { font-weight: 600; }
-#purpose p { font-size: 0.9em; color: var(--body-text-color-subdued); }
-#example img { width: 3em; height: 3em; border-radius: 6px; }
-#result { min-height: 5.5em; padding: 0.25em 0.1em; }
-#result h2 { margin: 0 0 0.2em; }
-#plot .modebar { display: none; }
-#plot svg text { fill: var(--body-text-color) !important; }
-#crops .grid-container { grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); padding-top: 0; }
-#crops .grid-container:has(> :nth-child(5)) { grid-template-columns: repeat(auto-fill, minmax(105px, 1fr)); }
-footer .divider:last-child { display: none; }
-"""
 # On a phone the answer stands below the button: bring it into view when work begins.
 SHOW_RESULT = """() => {
     const result = document.querySelector("#result"), top = result.getBoundingClientRect().top;
@@ -81,7 +79,7 @@ SHOW_RESULT = """() => {
 }"""
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
-    "css": CSS,
+    "css_paths": ASSETS / "page.css",
     "max_file_size": LIMITS.max_bytes,
     "allowed_paths": [],
     "run_history": False,
@@ -192,8 +190,9 @@ class FaceReader:
         try:
             reading = look(self.pipeline, photo, clip, face=face, estimate=attributes == ESTIMATE)
         except EmoError as error:
-            yield View(f"## That did not work\n{error}", data={"status": "error", "message": str(error)}).values()
-            raise gr.Error(str(error), title="That did not work", print_exception=False) from error
+            message = str(error)[:1].upper() + str(error)[1:]
+            yield View(f"## That did not work\n{message}", data={"status": "error", "message": message}).values()
+            raise gr.Error(message, title="That did not work", print_exception=False) from error
         data = {"kind": reading.media.kind, "frames": [asdict(frame) for frame in reading.frames]}
         if reading.priors is None:
             message = NO_FACE.format(why=reading.missing)
@@ -238,7 +237,7 @@ def media_inputs() -> tuple[gr.Image, gr.Video, gr.Button]:
                 elem_id="example",
             )
         with gr.Tab("Clip"):
-            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=250)
+            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=310)
     # Handed over as they are: PIL and ffmpeg would open the files before media.py has checked them.
     photo.preprocess = clip.preprocess = lambda upload: upload and upload.path
     keep_newer = "(mine, other) => mine ? null : other"
@@ -265,7 +264,9 @@ def wish_inputs() -> list[gr.components.Component]:
         )
         with gr.Row(visible=False) as words:
             given = [
-                gr.Dropdown(["", *choices], value="", label=name, min_width=90)
+                gr.Dropdown(
+                    [("not given", ""), *zip(choices, choices, strict=True)], value="", label=name, min_width=90
+                )
                 for name, choices in (("Age", AGE_GROUPS), ("Gender", GENDERS), ("Race", RACES))
             ]
     attributes.change(lambda choice: gr.Row(visible=choice == GIVEN), attributes, words, api_visibility="private")
@@ -304,11 +305,11 @@ def build_app(pipeline: EmoPipeline) -> gr.Blocks:
         gr.Markdown(DISCLAIMER, elem_id="disclaimer")
         gr.Markdown(PURPOSE, elem_id="purpose")
         with gr.Row():
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=280):
                 photo, clip, example = media_inputs()
                 wishes = wish_inputs()
                 button = gr.Button("Read the face", variant="primary")
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=3, min_width=280):
                 outputs = output_side()
         serve = {"outputs": outputs, "show_progress": "minimal", "show_progress_on": outputs[0]}
         serve |= {"concurrency_limit": 2, "concurrency_id": "model"}

@@ -4,6 +4,7 @@ Every path gets an object of its own; one bad file never stops the others.
 """
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -62,8 +63,10 @@ def main(words: Sequence[str] | None = None) -> int:
             face=arguments.face,
         )
         predictions.append(prediction)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a file name may hold what the terminal cannot show
     if arguments.format == "json":
-        print(json.dumps([to_json(prediction) for prediction in predictions], indent=1, ensure_ascii=False))
+        print(json.dumps([to_json(prediction) for prediction in predictions], indent=1))
     else:
         print("\n\n".join(map(to_table, predictions)))
         print(f"\n({NOTICE})")

@@ -1,4 +1,4 @@
-"""What the rooms' tests share: the pinned parts in the user's real cache, the `tiny` checkpoint, the astronaut photo."""
+"""What the rooms' tests share: pinned parts in the user's real cache, the `tiny` checkpoint, a photo of one face."""
 
 from pathlib import Path
 

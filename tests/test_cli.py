@@ -1,4 +1,4 @@
-"""The command line as users meet it: JSON with the promised fields, a table, exit codes, and words instead of traces."""
+"""The command line as users meet it: JSON with the promised fields, a table, exit codes, words instead of traces."""
 
 import json
 import shutil
@@ -43,7 +43,8 @@ def test_one_bad_file_never_stops_the_others(capsys, tiny, astronaut, tmp_path):
     assert [answer["status"] for answer in answers] == ["ok", "error", "error", "error", "ok"]
     for answer in answers[1:4]:
         assert answer["message"] and answer["label"] is None and answer.keys() >= PROMISED
-    out.encode("utf-8")
+    code, out, _ = run(capsys, "predict", named, "--checkpoint", tiny)
+    assert code == 0 and out.splitlines()[0].endswith("?.jpg")
 
 
 def test_table(capsys, tiny, astronaut, tmp_path):
@@ -80,7 +81,13 @@ def test_help_shows_examples_and_words(capsys, words):
         main(list(words))
     out = capsys.readouterr().out
     assert stop.value.code == 0
-    for part in ("python -m emo_toolkit predict photo.jpg", "30-39", "never estimated", "exit code", "not felt emotion"):
+    for part in (
+        "python -m emo_toolkit predict photo.jpg",
+        "30-39",
+        "never estimated",
+        "exit code",
+        "not felt emotion",
+    ):
         assert part in out
 
 

@@ -9,7 +9,14 @@ EVERY = [(name, label) for name, labels in LABELS.items() for label in labels]
 
 @pytest.mark.parametrize(("name", "label"), EVERY)
 def test_every_label_parses_to_itself(name, label):
-    for text in (label, label.upper(), f"{label}.", f" {label}\n", f"The face shows {label}!", f"It is {label}, I think"):
+    for text in (
+        label,
+        label.upper(),
+        f"{label}.",
+        f" {label}\n",
+        f"The face shows {label}!",
+        f"It is {label}, I think",
+    ):
         assert parse_label(text, LABELS[name]) == label
 
 

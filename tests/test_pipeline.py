@@ -16,6 +16,7 @@ from emo_toolkit.prompts import messages, question_text
 from emo_toolkit.schema import EmoPrompt, FaceAttributes, Media
 
 ODD = ("neutral", "happiness", "a long answer, in seven or eight words", "x", "fear")
+LONG = ("sadness, fear", "fear, sadness", "anger, sadness", "fear, fear, fear")
 
 
 @pytest.fixture(scope="module")
@@ -78,28 +79,30 @@ def test_a_photo(tiny_pipeline, astronaut):
     assert prediction.checkpoint == tiny_pipeline.checkpoint.name
 
 
-@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, ODD, ("happiness",)])
-def test_scores_equal_the_slow_way(talker, reading, options):
+@pytest.mark.parametrize("options", [DEFAULT_OPTIONS, ODD, LONG, ("happiness",)])
+def test_scores_equal_the_slow_way(tiny_pipeline, reading, options):
     prompt = EmoPrompt(options=options)
-    fast, slow = talker.scores(reading, prompt), slow_scores(talker, reading, prompt)
-    assert fast == pytest.approx(slow, abs=1e-5)
-    assert len(options) == 1 or 0.01 < max(slow.values()) - min(slow.values())
+    fast, slow = tiny_pipeline.scores(reading, prompt), slow_scores(tiny_pipeline, reading, prompt)
+    assert fast == pytest.approx(slow, rel=1e-3, abs=1e-20)
+    assert len(options) == 1 or sorted(slow.values())[-2] > 1e-3
 
 
-def test_order_of_scoring_changes_nothing(talker, reading):
-    _, batch = talker.inputs([reading], [EmoPrompt(options=ODD)])
+def test_order_of_scoring_changes_nothing(tiny_pipeline, reading):
+    _, batch = tiny_pipeline.inputs([reading], [EmoPrompt(options=ODD)])
     with torch.inference_mode():
-        logits, cache = talker._prefill(batch)
+        logits, cache = tiny_pipeline._prefill(batch)
         length = cache.get_seq_length()
-        forth = talker._score(ODD, logits, cache)
-        back = talker._score(ODD[::-1], logits, cache)
-        alone = talker._score(ODD[1:3], logits, cache)
-    assert tuple(back) == ODD[::-1] and back == pytest.approx(forth, abs=1e-6)
-    assert alone[ODD[1]] / alone[ODD[2]] == pytest.approx(forth[ODD[1]] / forth[ODD[2]], rel=1e-3)
+        forth = tiny_pipeline._score(ODD, logits, cache)
+        back = tiny_pipeline._score(ODD[::-1], logits, cache)
+        alone = tiny_pipeline._score(ODD[:2], logits, cache)
+    assert tuple(back) == ODD[::-1] and back == pytest.approx(forth, rel=1e-4, abs=1e-20)
+    assert alone[ODD[0]] / alone[ODD[1]] == pytest.approx(forth[ODD[0]] / forth[ODD[1]], rel=1e-3)
     assert cache.get_seq_length() == length  # scoring leaves the prefix to the answer
 
 
-@pytest.mark.parametrize("question", [None, "Does the expression look clear or mixed?", "How would you read this face?"])
+@pytest.mark.parametrize(
+    "question", [None, "Does the expression look clear or mixed?", "How would you read this face?"]
+)
 def test_text_equals_generate(talker, reading, question):
     prompt = make_prompt("image", question, ())
     _, text, _ = talker.answer(reading, prompt, max_new_tokens=12)

@@ -1,4 +1,4 @@
-"""The sentences that the model reads: FERID's wording, the attribute sentence, and nothing that a visitor smuggles in."""
+"""The sentences that the model reads: FERID's wording, the attribute sentence, nothing that a visitor smuggles in."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Evaluates a checkpoint on a data set with the pipeline that users meet: WAR and UAR with 95 % intervals.
 
     python train/evaluate.py --checkpoint mini --dataset ferplus --root DIR --split valid --limit 1500
-    accelerate launch --num_processes 2 train/evaluate.py ...          the same figures, sooner
+    accelerate launch --multi_gpu --num_processes 2 train/evaluate.py ...   the same figures, sooner; also on CPUs
 
 `--output report.json` also writes one row a sample to report.jsonl. Run again after an interruption, it goes on.
 """

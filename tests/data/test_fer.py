@@ -75,7 +75,10 @@ def test_an_empty_list_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(
     ("dataset", "split", "message"),
-    [("fer2014", "train", "unknown data set 'fer2014'; choose one of ferplus"), ("ferplus", "val", "train, valid, test")],
+    [
+        ("fer2014", "train", "unknown data set 'fer2014'; choose one of ferplus"),
+        ("ferplus", "val", "train, valid, test"),
+    ],
 )
 def test_unknown_names(tmp_path, dataset, split, message):
     with pytest.raises(EmoError, match=message):

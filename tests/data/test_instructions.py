@@ -23,7 +23,9 @@ def test_category_item():
     item = category_item(sample(fear=9, anger=1), known)
     assert item.answer == "fear"
     assert item.prompt.options == LABELS["ferplus"] and item.prompt.attributes == known
-    assert question_text(item.prompt).endswith("{neutral, happiness, surprise, sadness, anger, disgust, fear, contempt}.")
+    assert question_text(item.prompt).endswith(
+        "{neutral, happiness, surprise, sadness, anger, disgust, fear, contempt}."
+    )
     assert "the video?" in question_text(category_item(sample("video", fear=1)).prompt)
 
 
@@ -40,7 +42,10 @@ def test_every_set_offers_its_own_labels(dataset):
         ({"happiness": 10}, "Most raters would call this expression happiness."),
         ({"happiness": 7, "neutral": 3}, "Most raters would call this expression happiness."),
         ({"sadness": 6, "fear": 4}, "Raters disagree: sadness is named most often, followed by fear."),
-        ({"anger": 4, "fear": 1, "disgust": 1, "neutral": 1, "contempt": 1}, "Raters disagree, but anger is named most often."),
+        (
+            {"anger": 4, "fear": 1, "disgust": 1, "neutral": 1, "contempt": 1},
+            "Raters disagree, but anger is named most often.",
+        ),
     ],
 )
 def test_rater_item_says_how_raters_voted(votes, answer):

@@ -31,7 +31,9 @@ def make_features(seed: int, frames: int = 1) -> np.ndarray:
 
 def fill(folder, *, key=KEY):
     """Two shards: a and b in one, c (without a face, three frames) in the other."""
-    write_shard(folder / "s0.safetensors", ["a", "b"], [make_priors(0), make_priors(1)], [make_features(0)] * 2, key=key)
+    write_shard(
+        folder / "s0.safetensors", ["a", "b"], [make_priors(0), make_priors(1)], [make_features(0)] * 2, key=key
+    )
     lost = make_priors(2, frames=3, found=False)
     write_shard(folder / "s1.safetensors", ["c"], [lost], [make_features(2, 3)], key=key)
 

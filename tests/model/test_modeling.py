@@ -40,7 +40,13 @@ def small_7b(**changes: object) -> EmoLlamaConfig:
     values = {
         "vision_config": {"model_type": "instructblip_vision_model", "image_size": 56, "patch_size": 14, **vision},
         "qformer_config": {"vocab_size": 512, "encoder_hidden_size": 32, **qformer},
-        "fim_config": {"prior_size": 1536, "num_prior_tokens": 49, "hidden_size": 32, "num_attention_heads": 4, **clue},
+        "fim_config": {
+            "prior_size": 1536,
+            "num_prior_tokens": 49,
+            "hidden_size": 32,
+            "num_attention_heads": 4,
+            **clue,
+        },
         "text_config": {"model_type": "llama", "vocab_size": 512, **text},
         "image_token_id": make_tokenizer().convert_tokens_to_ids("<image>"),
     }
@@ -75,7 +81,9 @@ def test_7b_has_the_size_of_its_parts():
     words = text.vocab_size * d
     layer = 4 * d * d + 3 * d * text.intermediate_size + 2 * d
     assert sizes["language_model"] == words + text.num_hidden_layers * layer + d
-    assert sizes["language_model"] + sizes["lm_head"] == 6_738_415_616 + 2 * d  # Vicuna-7B and the row of <image>, twice
+    assert (
+        sizes["language_model"] + sizes["lm_head"] == 6_738_415_616 + 2 * d
+    )  # Vicuna-7B and the row of <image>, twice
 
     block = dense(c, 3 * c) + dense(c, c) + dense(c, vision.intermediate_size) + dense(vision.intermediate_size, c)
     patches = (vision.image_size // vision.patch_size) ** 2

@@ -1,0 +1,128 @@
+"""Evaluation with the pipeline that users meet: figures, files, going on after a stop, several processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emo_toolkit.data import load_samples
+from train import evaluate
+
+ROOT = Path(evaluate.__file__).parents[1]
+
+
+@pytest.fixture
+def score(ferplus, tiny, tmp_path, monkeypatch, capsys):
+    """Runs evaluate.py on the valid split; returns report, rows and what was printed."""
+
+    def run(*words: object) -> tuple[dict, list[dict], str]:
+        output = tmp_path / "out" / "report.json"
+        common = ("--checkpoint", tiny, "--root", ferplus, "--split", "valid", "--output", output)
+        monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, (*common, *words))])
+        evaluate.main()
+        rows = output.with_suffix(".jsonl").read_text().splitlines()
+        assert sorted(path.name for path in output.parent.iterdir()) == ["report.json", "report.jsonl"]
+        return json.loads(output.read_text()), list(map(json.loads, rows)), capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[str]:
+    """The files that the pipeline is asked about."""
+    seen: list[str] = []
+    predict = evaluate.EmoPipeline.predict
+
+    def count(self, path: str, **words: object):
+        seen.append(Path(path).stem)
+        return predict(self, path, **words)
+
+    monkeypatch.setattr(evaluate.EmoPipeline, "predict", count)
+    return seen
+
+
+def steady(rows: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_report_and_rows(score, ferplus, tiny):
+    report, rows, said = score()
+    samples = {sample.id: sample for sample in load_samples("ferplus", ferplus, "valid")}
+    assert {row["id"]: row["truth"] for row in rows} == {name: sample.label for name, sample in samples.items()}
+    right = sum(row["truth"] == row["label"] for row in rows)
+    assert report["n"] == 6 and report["war"] == pytest.approx(right / 6)
+    assert f"WAR {right / 6:.4f}" in said and "UAR" in said and "n = 6" in said
+    assert report["checkpoint"] == str(tiny) and (report["dataset"], report["split"]) == ("ferplus", "valid")
+    assert report["war_interval_95"][0] <= report["war"] <= report["war_interval_95"][1]
+    assert sum(map(sum, report["confusion"])) == 6 - report["unparsed"] and len(report["recalls"]) == 6
+    for row in rows:
+        assert row["status"] == "ok" and sum(row["scores"].values()) == pytest.approx(1)
+
+
+def test_a_limit_draws_the_same_samples_every_time(score):
+    _, whole, _ = score()
+    _, some, _ = score("--limit", 3)
+    assert steady(some) == steady(whole[:3])
+
+
+def test_estimates_reach_the_prompt(score):
+    report, rows, _ = score("--estimate", "--limit", 2)
+    assert report["estimate"] is True and {row["attributes"]["origin"] for row in rows} == {"estimated"}
+
+
+def test_a_file_that_cannot_be_read_is_wrong(score, ferplus, tmp_path, monkeypatch):
+    samples = load_samples("ferplus", ferplus, "valid")[:2]
+    bad = [type(samples[0])(**{**samples[0].__dict__, "path": str(tmp_path / "gone.png")}), samples[1]]
+    monkeypatch.setattr(evaluate, "load_samples", lambda *_: bad)
+    report, rows, _ = score()
+    assert report["n"] == 2 and report["unparsed"] == 1 and report["war"] <= 0.5
+    assert {row["status"] for row in rows} == {"error", "ok"}
+
+
+def test_it_goes_on_after_a_stop(score, asked, tmp_path):
+    _, whole, _ = score()
+    rows = (tmp_path / "out" / "report.jsonl").read_text().splitlines()
+    partial = tmp_path / "out" / "report.0of1.partial.jsonl"
+    partial.write_text("\n".join(rows[:2]) + "\n" + rows[2][:40])  # the third row was cut short
+    asked.clear()
+    _, again, _ = score()
+    assert len(asked) == 4 and steady(again) == steady(whole)
+
+
+def test_rows_of_another_run_are_not_taken(score, asked, tmp_path):
+    _, whole, _ = score()
+    rows = (tmp_path / "out" / "report.jsonl").read_text().replace('"checkpoint": "', '"checkpoint": "older/')
+    (tmp_path / "out" / "report.0of1.partial.jsonl").write_text(rows.replace('"label": "', '"label": "never '))
+    asked.clear()
+    _, again, _ = score()
+    assert len(asked) == 6 and steady(again) == steady(whole)
+    (tmp_path / "out" / "report.0of1.partial.jsonl").write_text((tmp_path / "out" / "report.jsonl").read_text())
+    asked.clear()
+    score("--estimate")
+    assert len(asked) == 6
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_report(score, ferplus, tiny, tmp_path):
+    report, rows, _ = score()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    output = tmp_path / "two" / "report.json"
+    launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", 2, "--main_process_port", port)
+    words = ("--checkpoint", tiny, "--root", ferplus, "--split", "valid", "--output", output)
+    place = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    ran = subprocess.run(
+        [sys.executable, "-m", *map(str, (*launch, ROOT / "train" / "evaluate.py", *words))],
+        env=os.environ | place,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("WAR") == 1
+    assert json.loads(output.read_text()) == report
+    assert steady(list(map(json.loads, output.with_suffix(".jsonl").read_text().splitlines()))) == steady(rows)

@@ -1,0 +1,211 @@
+"""Training end to end on a made set: priors once, two stages, an interruption that changes nothing, an adapter that
+answers."""
+
+import copy
+import math
+import random
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from emo_toolkit.checkpoints import load
+from emo_toolkit.data import PriorCache, load_samples
+from emo_toolkit.errors import EmoError
+from emo_toolkit.pipeline import EmoPipeline
+from train import extract_priors, finetune
+from train.alignment import alignment_loss, similarity_to
+from train.arguments import AlignArguments, LoraArguments, parse_run
+from train.batches import mixed_row, vote_targets
+from train.extract_priors import cache_key
+from train.run import Run
+from train.stages import AlignStage, LoraStage
+
+STAGES = (AlignStage, LoraStage)
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[int, float]]]:
+    """(step, loss) of every step that runs, by stage; a SIGTERM comes during step `halt` of a stage, if set."""
+    seen: dict[str, list] = {"align": [], "lora": [], "halt": []}
+    for stage in STAGES:
+
+        def step(self, number: int, inner=stage.step):
+            loss, rate = inner(self, number)
+            seen[self.name].append((number, loss))
+            if (self.name, number) in seen["halt"]:
+                seen["halt"].remove((self.name, number))
+                signal.raise_signal(signal.SIGTERM)
+            return loss, rate
+
+        monkeypatch.setattr(stage, "step", step)
+    return seen
+
+
+def trained(folder: Path) -> dict[str, torch.Tensor]:
+    with safe_open(folder / "adapter" / "adapter_model.safetensors", framework="pt") as adapter:
+        return {name: adapter.get_tensor(name) for name in adapter.keys()}  # noqa: SIM118
+
+
+def test_the_cache_holds_every_labelled_face(ferplus, cache, tiny):
+    stored = PriorCache(cache, key=cache_key(load(str(tiny))))
+    samples = load_samples("ferplus", ferplus, "train") + load_samples("ferplus", ferplus, "valid")
+    assert len(stored) == len(samples) == 22 and all(stored.found(sample.id) for sample in samples)
+    priors, features = stored[samples[0].id]
+    assert priors.embedding.shape == (1, 49, 1536) and features.shape == (1, 17, 32)
+    assert priors.attributes.origin == "estimated" and priors.attributes.race is None
+
+
+def test_extraction_goes_on_where_it_was(ferplus, tiny, tmp_path, monkeypatch, capsys):
+    def extract(*words: object) -> str:
+        folder = ("--root", ferplus, "--cache", tmp_path / "cache", "--split", "valid", "--checkpoint", tiny)
+        monkeypatch.setattr(sys, "argv", ["extract_priors.py", *map(str, (*folder, *words))])
+        extract_priors.main()
+        return capsys.readouterr().out
+
+    assert extract("--limit", 2).startswith("2 new samples")
+    assert extract("--limit", 2).startswith("0 new samples")
+    assert extract().startswith("6 new samples")  # a higher limit is not taken for done
+    assert len(PriorCache(tmp_path / "cache", key=cache_key(load(str(tiny))))) == 6
+
+
+def test_a_file_that_cannot_be_read_costs_one_row(ferplus, tiny_pipeline, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    good = load_samples("ferplus", ferplus, "valid")[0]
+    bad = type(good)(**{**good.__dict__, "id": "bad", "path": str(tmp_path / "bad.png")})
+    ids, priors, features = extract_priors.extract([bad, good], tiny_pipeline.checkpoint, tiny_pipeline.extractor)
+    assert ids == [good.id] and len(priors) == len(features) == 1
+    assert extract_priors.extract([bad], tiny_pipeline.checkpoint, tiny_pipeline.extractor) == ([], [], [])
+
+
+def test_both_stages_and_an_adapter_that_answers(recipe, losses, watched, tmp_path, tiny, astronaut):
+    finetune.main([str(recipe)])
+    assert [number for number, _ in losses["align"]] == list(range(8))
+    assert [number for number, _ in losses["lora"]] == list(range(6))
+    assert all(math.isfinite(loss) for _, loss in losses["align"] + losses["lora"])
+    assert np.mean([loss for _, loss in losses["align"][-3:]]) < np.mean([loss for _, loss in losses["align"][:3]])
+    said = "\n".join(watched)
+    assert "train: 16 of 16 samples are cached" in said and "align 8/8" in said and "lora 6/6" in said
+    shares = next(line for line in watched if "said:" in line).split("said:")[1].split()[1::2]
+    assert sum(map(float, shares)) == pytest.approx(1, abs=0.05)
+
+    folder = tmp_path / "run" / "adapter"
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    weights = trained(tmp_path / "run")
+    assert {value.dtype for value in weights.values()} == {torch.float16}
+    assert any(value.any() for name, value in weights.items() if "lora_B" in name)
+    pipeline = EmoPipeline(load(str(folder), device="cpu"))
+    prediction = pipeline.predict(astronaut)
+    assert prediction.status == "ok" and prediction.scores != EmoPipeline(load(str(tiny))).predict(astronaut).scores
+
+    before = copy.deepcopy(losses)
+    finetune.main([str(recipe)])  # everything is done: nothing runs again
+    assert losses == before
+
+
+@pytest.mark.parametrize("halt", [("align", 2), ("lora", 1)], ids=["align", "lora"])
+def test_an_interruption_changes_nothing(recipe, losses, watched, tmp_path, halt):
+    finetune.main([str(recipe), f"output={tmp_path / 'whole'}"])
+    whole = {name: losses[name][:] for name in ("align", "lora")}
+    for name in whole:
+        losses[name].clear()
+    losses["halt"].append(halt)
+    finetune.main([str(recipe)])
+    assert losses[halt[0]][-1][0] == halt[1] and any("stopping after this step" in line for line in watched)
+    finetune.main([str(recipe)])
+    for name, expected in whole.items():
+        assert [number for number, _ in losses[name]] == [number for number, _ in expected]
+        assert [loss for _, loss in losses[name]] == pytest.approx([loss for _, loss in expected], rel=1e-6)
+    one, other = trained(tmp_path / "whole"), trained(tmp_path / "run")
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_only_what_should_learns(recipe, watched, tmp_path):
+    run = Run(parse_run([str(recipe)]))
+    before = {name: value.clone() for name, value in run.model.named_parameters()}
+    stage = AlignStage(run)
+    assert run.model.face_info_mining.clue_gates.tolist() == [1.0, 1.0]
+    stage.step(0)
+    after = run.model.named_parameters()
+    changed = {name.split(".")[0] for name, value in after if not torch.equal(value, before[name])}
+    assert changed == set(run.arguments.lora.modules_to_save)
+    stage = LoraStage(run)
+    base = {name: value.clone() for name, value in stage.model.named_parameters()}
+    stage.step(0)
+    moved = [name for name, value in stage.model.named_parameters() if not torch.equal(value, base[name])]
+    assert all("lora_" in name or "modules_to_save" in name for name in moved) and any("lora_B" in x for x in moved)
+    parts = {name.split(".modules_to_save")[0].rpartition(".")[2] for name in moved if "modules_to_save" in name}
+    assert parts == set(run.arguments.lora.modules_to_save)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("root=nowhere", "label.csv does not exist"),
+        ("cache=nowhere", "no train sample is in nowhere; run train/extract_priors.py first"),
+        ("checkpoint=nowhere/at/all", "'nowhere/at/all' is not 'mini', not a folder"),
+        ("lora.stepz=1", "'lora.stepz' is not a value"),
+    ],
+)
+def test_what_is_missing_is_said_in_words(recipe, word, message):
+    with pytest.raises(SystemExit, match=message):
+        finetune.main([str(recipe), word])
+
+
+def test_help():
+    for words in ([], ["--help"]):
+        with pytest.raises(SystemExit, match="python train/finetune.py train/recipes/mini.yaml"):
+            finetune.main(words)
+
+
+def test_a_cache_of_another_tower_is_refused(recipe, cache, tiny):
+    checkpoint = load(str(tiny))
+    other = copy.deepcopy(checkpoint.processor.image_processor)
+    checkpoint.processor.image_processor = other
+    other.size["height"] = other.size["width"] = 112
+    with pytest.raises(EmoError, match="delete the folder and run train/extract_priors.py again"):
+        PriorCache(cache, key=cache_key(checkpoint))
+
+
+def test_the_loss_of_stage_1_is_least_at_the_raters_word():
+    torch.manual_seed(0)
+    words, targets = torch.randn(4, 8), torch.eye(4)
+    arguments = AlignArguments()
+    right = alignment_loss(words.unsqueeze(1), words, targets, arguments)
+    wrong = alignment_loss(words.roll(1, 0).unsqueeze(1), words, targets, arguments)
+    long = alignment_loss(3 * words.unsqueeze(1), words, targets, arguments)
+    assert right < 0.05 and right < long < wrong
+    assert similarity_to(words.unsqueeze(1), words).argmax(-1).flatten().tolist() == [0, 1, 2, 3]
+
+
+def test_targets_are_the_raters_shares(ferplus):
+    samples = load_samples("ferplus", ferplus, "train")[:2]
+    labels = tuple(samples[0].votes)
+    assert vote_targets(samples, labels)[0].tolist() == pytest.approx([0.8, 0.2] + [0.0] * 6)
+    bare = [type(sample)(**{**sample.__dict__, "votes": None}) for sample in samples]
+    assert vote_targets(bare, labels).argmax(1).tolist() == [0, 1]
+
+
+def test_rows_of_stage_2_are_mixed_as_asked(ferplus, cache, tiny):
+    stored = PriorCache(cache, key=cache_key(load(str(tiny))))
+    sample = load_samples("ferplus", ferplus, "train")[0]
+    values = LoraArguments(attributes_share=0.3, rater_share=0.2, clip_share=0.1, clip_frames=3)
+    rows = [mixed_row(sample, stored, values, random.Random(seed)) for seed in range(400)]
+    prompts = [row.instruction.prompt for row in rows]
+    told, free = (
+        [prompt.attributes.age is not None for prompt in prompts],
+        [not prompt.options for prompt in prompts],
+    )
+    shares = np.mean([told, free, [len(row.priors.found) == 3 for row in rows]], axis=1)
+    assert shares == pytest.approx([0.3, 0.2, 0.1], abs=0.06)
+    clip = next(row for row in rows if len(row.priors.found) == 3)
+    assert clip.instruction.prompt.kind == "video" and clip.vision_features.shape == (3, 17, 32)
+    assert (
+        clip.priors.embedding.shape == (3, 49, 1536) and (clip.priors.landmarks[0] == clip.priors.landmarks[2]).all()
+    )
