@@ -1,4 +1,4 @@
-"""The checkpoint that users meet: assembled from its parts, started again without a network, asked about a real photo."""
+"""The checkpoint that users meet: assembled from its parts, started again without a network, asked about a photo."""
 
 import io
 import json
