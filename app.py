@@ -152,8 +152,8 @@ def headline(scores: Mapping[str, float]) -> str:
     """The likeliest label, or the two that come closest when none is likelier than not."""
     (first, high), (second, low), *_ = sorted(scores.items(), key=lambda item: -item[1])
     if high < SURE:
-        return f"## Unsure: {first} {high:.0%} or {second} {low:.0%}?"
-    return f"## {first} {high:.0%}"
+        return f"## Unsure: {first} {high:.1%} or {second} {low:.1%}?"
+    return f"## {first} {high:.1%}"
 
 
 def attributes_sentence(known: FaceAttributes) -> str:

@@ -106,6 +106,19 @@ def test_rows_of_another_run_are_not_taken(score, asked, tmp_path):
     assert len(asked) == 6
 
 
+def test_rows_of_two_processes_are_joined(score, ferplus, tiny_pipeline, tmp_path):
+    report, rows, _ = score()
+    by_id = {sample.id: sample for sample in load_samples("ferplus", ferplus, "valid")}
+    samples = [by_id[row["id"]] for row in rows]
+    output = tmp_path / "joined.json"
+    for rank in (1, 0):
+        mine = output.with_suffix(f".{rank}of2.partial.jsonl")
+        evaluate.answer_rows(tiny_pipeline, samples[rank::2], estimate=False, rows_file=mine)
+    evaluate.finish(evaluate.parse_arguments(), samples, output, 2)
+    assert json.loads(output.read_text()) == report
+    assert steady(list(map(json.loads, output.with_suffix(".jsonl").read_text().splitlines()))) == steady(rows)
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_same_report(score, ferplus, tiny, tmp_path):
     report, rows, _ = score()
