@@ -175,14 +175,14 @@ class FaceReader:
 
     def read_face(
         self,
-        photo: str | None,
-        clip: str | None,
-        face: int,
-        question: str,
-        attributes: str,
-        age: str | None,
-        gender: str | None,
-        race: str | None,
+        photo: str | None = None,
+        clip: str | None = None,
+        face: int = 0,
+        question: str = "",
+        attributes: str = NO_ATTRIBUTES,
+        age: str = "",
+        gender: str = "",
+        race: str = "",
     ) -> Iterator[tuple[Any, ...]]:
         """Reads the perceived expression of one face in a photo or a clip; give one of the two."""
         began = time.perf_counter()
@@ -249,6 +249,7 @@ def media_inputs() -> tuple[gr.Image, gr.Video, gr.Button]:
 def wish_inputs() -> list[gr.components.Component]:
     """Which face, what question, which attributes; in the order in which `read_face` takes them."""
     question = gr.Textbox(
+        value="",
         label="Your question (optional)",
         placeholder="Leave it empty for the eight expressions, or ask freely: What do the eyes and the mouth show?",
         lines=2,
@@ -264,9 +265,7 @@ def wish_inputs() -> list[gr.components.Component]:
         )
         with gr.Row(visible=False) as words:
             given = [
-                gr.Dropdown(
-                    [("not given", ""), *zip(choices, choices, strict=True)], value="", label=name, min_width=90
-                )
+                gr.Dropdown([("none", ""), *zip(choices, choices, strict=True)], value="", label=name, min_width=90)
                 for name, choices in (("Age", AGE_GROUPS), ("Gender", GENDERS), ("Race", RACES))
             ]
     attributes.change(lambda choice: gr.Row(visible=choice == GIVEN), attributes, words, api_visibility="private")
@@ -292,7 +291,7 @@ def output_side() -> list[gr.components.Component]:
     )
     with gr.Accordion("The exact prompt, and everything as data", open=False):
         prompt = gr.Textbox(label="Exact prompt", lines=6, interactive=False, buttons=["copy"])
-        data = gr.JSON(label="Data")
+        data = gr.JSON(label="Data", elem_id="data")
     return [result, plot, answer, crops, prompt, data]
 
 

@@ -1,4 +1,4 @@
-"""Scores -> bars: order, honest scale, no ground of their own, and colours that people with any eyes can tell apart."""
+"""Scores -> bars: order, honest scale, no ground of their own, and colours that all eyes can tell apart."""
 
 import json
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from face_scenes import ASTRONAUT, turned
 
 from emo_toolkit.face import FaceDetector, draw_landmarks
 from emo_toolkit.face.geometry import apply
 from emo_toolkit.schema import FaceCrop, FaceStatus
-from tests.face.face_scenes import ASTRONAUT, turned
 
 
 @pytest.fixture(scope="module")
