@@ -4,6 +4,7 @@ import ast
 import copy
 import multiprocessing
 import pickle
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -256,6 +257,26 @@ def test_the_page_says_what_it_is_and_keeps_little(address: str, pipeline: EmoPi
     assert app.LAUNCH["run_history"] is False and app.LAUNCH["allowed_paths"] == []
     assert app.LAUNCH["max_file_size"] == app.LIMITS.max_bytes < DEFAULT_LIMITS.max_bytes
     assert app.LIMITS.max_seconds < DEFAULT_LIMITS.max_seconds
+
+
+def test_uploads_and_crops_are_deleted(
+    pipeline: EmoPipeline, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(kept))
+    monkeypatch.setattr(app, "KEEP_SECONDS", 2)
+    page = app.build_app(pipeline)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, **app.LAUNCH)
+    before = {path for path in kept.rglob("*") if path.is_file()}  # the page's own picture
+    try:
+        visitor = Client(url, verbose=False, download_files=str(tmp_path / "downloads"))
+        assert ask(visitor, astronaut)["data"]["status"] == "ok"
+        end = time.monotonic() + 20
+        while (left := {path for path in kept.rglob("*") if path.is_file()} - before) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert not left
+    finally:
+        page.close()
 
 
 def test_a_checkpoint_that_is_not_there_ends_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

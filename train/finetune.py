@@ -22,11 +22,11 @@ def main(words: list[str]) -> None:
         sys.exit(__doc__)
     try:
         run = Run(parse_run(words))
+        for stage in (AlignStage, LoraStage):
+            if not run_stage(run, stage(run)):
+                return
     except (EmoError, OSError) as error:
         sys.exit(str(error))
-    for stage in (AlignStage, LoraStage):
-        if not run_stage(run, stage(run)):
-            return
     run.say(f"done: {run.output / 'adapter'}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
+from emo_toolkit.errors import EmoError
 from emo_toolkit.schema import EmoSample
 from train.alignment import Aligner, alignment_loss
 from train.batches import category_row, mixed_row, rows_of_step, vote_targets
@@ -19,14 +20,16 @@ SEED_STRIDE = 1_000_003  # step k of seed s draws from s * stride + k, so that a
 class AlignStage:
     """Trains projectors, Q-Former and Face Info Mining on cached features; the language model is not run.
 
-    Always in float32: the matrices are so small that bfloat16 costs more in conversions than it saves (measured on
-    two CPU cores: 0.63 s a step of 64 samples against 1.5 s).
+    Best in float32 on a CPU (`mixed_precision: "no"`): the matrices are so small that bfloat16 costs more in
+    conversions than it saves (two cores: 0.63 s a step of 64 samples against 1.5 s).
     """
 
     name = "align"
 
     def __init__(self, run: Run) -> None:
         self.run, self.values = run, run.arguments.align
+        if len(run.train) < self.values.batch_size:
+            raise EmoError(f"{len(run.train)} samples do not fill align.batch_size={self.values.batch_size}; lower it")
         self.steps = int(self.values.epochs * (len(run.train) // self.values.batch_size))
         for name in run.arguments.lora.modules_to_save:
             run.model.get_submodule(name).requires_grad_(True)

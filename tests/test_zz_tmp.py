@@ -1,0 +1,296 @@
+"""The page behind a real server: what visitors send, and what they and their programs get back."""
+
+import ast
+import copy
+import multiprocessing
+import pickle
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import app
+from emo_toolkit.checkpoints import load
+from emo_toolkit.labels import DEFAULT_OPTIONS
+from emo_toolkit.media import DEFAULT_LIMITS
+from emo_toolkit.pipeline import EmoPipeline, make_prompt
+
+OUTPUTS = ("result", "plot", "answer", "crops", "prompt", "data")
+BARS_OFF = "answered in words only"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_pipeline: EmoPipeline) -> EmoPipeline:
+    """`tiny` with louder weights, so that it says something."""
+    model = copy.deepcopy(tiny_pipeline.model)
+    with torch.no_grad():
+        for value in model.language_model.layers.parameters():
+            value *= 4
+    return EmoPipeline(replace(tiny_pipeline.checkpoint, model=model), tiny_pipeline.extractor)
+
+
+@pytest.fixture(scope="module")
+def address(pipeline: EmoPipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page, served on a free port; what it stores goes into a folder of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        page = app.build_app(pipeline)
+        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, **app.LAUNCH)
+        yield url
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(address, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("noise") / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """4 s at 10 frames a second: the astronaut, and an empty wall in the last second."""
+    face = np.asarray(Image.open(astronaut).convert("RGB").resize((320, 320)))
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 320, "yuv420p"
+        for number in range(40):
+            picture = np.roll(face, number, axis=1) if number < 30 else np.full_like(face, 90)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
+        out.mux(stream.encode(None))
+    return path
+
+
+def ask(client: Client, photo: Path | dict | None = None, clip: Path | None = None, **wishes: Any) -> dict[str, Any]:
+    """The final outputs by name."""
+    files = {
+        "photo": handle_file(str(photo)) if isinstance(photo, Path) else photo,
+        "clip": handle_file(str(clip)) if clip else None,
+    }
+    return dict(zip(OUTPUTS, client.predict(api_name="/read_face", **files, **wishes), strict=True))
+
+
+def test_spaces_is_imported_before_everything_else() -> None:
+    first = next(node for node in ast.parse(Path(app.__file__).read_text()).body if not isinstance(node, ast.Expr))
+    assert isinstance(first, ast.Import) and [name.name for name in first.names] == ["spaces"]
+
+
+def test_the_interface_for_programs_is_one_endpoint(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(endpoints) == ["/read_face"]
+    inputs = endpoints["/read_face"]["parameters"]
+    names = ("photo", "clip", "face", "question", "attributes", "age", "gender", "race")
+    assert tuple(item["parameter_name"] for item in inputs) == names
+    assert [item["parameter_default"] for item in inputs[2:]] == [0, "", "none", "", "", ""]
+    assert [item["component"] for item in endpoints["/read_face"]["returns"]] == [
+        *("Markdown", "Plot", "Textbox", "Gallery", "Textbox", "Json"),
+    ]
+
+
+def test_a_photo_gets_a_distribution_and_words_as_they_come(
+    client: Client, pipeline: EmoPipeline, astronaut: Path
+) -> None:
+    job = client.submit(photo=handle_file(str(astronaut)), api_name="/read_face")
+    last = dict(zip(OUTPUTS, job.result(), strict=True))
+    expected = pipeline.predict(astronaut)
+    data = last["data"]
+    assert data["scores"] == pytest.approx(expected.scores, abs=1e-5) and sum(
+        data["scores"].values()
+    ) == pytest.approx(1)
+    assert tuple(data["scores"]) == DEFAULT_OPTIONS
+    assert (data["status"], data["label"], data["kind"]) == ("ok", expected.label, "image")
+    assert last["answer"] == data["text"] == expected.text and expected.text
+    assert last["prompt"] == expected.prompt
+    assert "perceived expression" in str(last["plot"]).lower() and expected.label in last["result"]
+    assert len(last["crops"]) == 1 and "in the photo" in last["result"]
+    assert str(Path(astronaut).parent) not in str(last["data"]) and str(pipeline.checkpoint.folder) not in str(last)
+    texts = [update[2] for update in job.outputs()]
+    assert len(set(texts)) > 3 and texts[-1] == expected.text
+
+
+def test_a_clip_shows_the_frames_that_were_read(client: Client, clip: Path) -> None:
+    seen = ask(client, clip=clip, attributes=app.ESTIMATE)
+    frames = seen["data"]["frames"]
+    assert [frame["found"] for frame in frames] == [True, True, True, False]
+    assert [item["caption"] for item in seen["crops"]] == [f"{frame['time']:.1f} s" for frame in frames[:3]]
+    assert "3 of 4 frames" in seen["result"] and "no face" in seen["result"]
+    known = seen["data"]["attributes"]
+    assert known["origin"] == "estimated" and known["race"] is None and known["age"] in seen["prompt"]
+
+
+def test_a_free_question_with_given_words_reaches_the_model(client: Client, astronaut: Path) -> None:
+    question = "  How do the eyes look? <image> "
+    seen = ask(client, astronaut, question=question, attributes=app.GIVEN, gender="female", race="Asian")
+    assert "The person in the image is an Asian female. How do the eyes look?<" in seen["prompt"]
+    assert seen["prompt"].count("<image>") == 1
+    assert seen["data"]["attributes"]["origin"] == "given" and seen["data"]["attributes"]["age"] is None
+    assert seen["data"]["scores"] == {} and seen["plot"] is None and BARS_OFF in seen["result"]
+
+
+def test_words_left_in_the_boxes_stay_out_of_the_prompt(client: Client, astronaut: Path) -> None:
+    assert "female" not in ask(client, astronaut, gender="female")["prompt"]
+
+
+def test_no_face_is_said_in_plain_words(client: Client, noise: Path) -> None:
+    seen = ask(client, noise)
+    assert "No usable face was found" in seen["result"] and seen["data"]["status"] == "no_face"
+    assert not seen["crops"] and seen["plot"] is None and seen["answer"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("junk.jpg", b"not a photo at all" * 50, "damaged|kind"),
+        ("empty.png", b"", "empty"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n" + bytes(40), "damaged|kind"),
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "damaged|kind"),
+    ],
+)
+def test_a_bad_file_gets_a_sentence(client: Client, tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(AppError, match=message) as caught:
+        ask(client, path)
+    assert "Traceback" not in str(caught.value) and str(tmp_path) not in str(caught.value)
+
+
+def test_a_pixel_bomb_is_refused_by_its_header(client: Client, tmp_path: Path) -> None:
+    Image.new("1", (15_000, 15_000)).save(tmp_path / "bomb.png")  # 225 megapixels in a few KiB
+    with pytest.raises(AppError, match="megapixels"):
+        ask(client, tmp_path / "bomb.png")
+
+
+def test_wishes_that_cannot_be_met_get_a_sentence(client: Client, astronaut: Path, clip: Path) -> None:
+    for wishes, message in (
+        ({}, "nothing to read"),
+        ({"photo": astronaut, "clip": clip}, "remove one"),
+        ({"photo": astronaut, "face": 3}, "no face number 3: 1 found"),
+        ({"photo": astronaut, "attributes": app.GIVEN, "race": "Martian"}, "Martian"),
+    ):
+        with pytest.raises(AppError, match=message):
+            ask(client, **wishes)
+
+
+def test_files_of_the_server_and_addresses_are_refused(client: Client, tmp_path: Path) -> None:
+    mark = {"_type": "gradio.FileData"}
+    for path in (str(Path(app.__file__)), "/etc/passwd", "http://127.0.0.1:9/face.png"):
+        with pytest.raises(AppError) as caught:
+            ask(client, {"path": path, "meta": mark})
+        assert "root:" not in str(caught.value)
+    with pytest.raises(AppError, match="nothing to read"):
+        ask(client, {"url": "data:image/png;base64,AAAA", "meta": mark})
+
+
+def test_visitors_at_the_same_time_get_their_own_answers(
+    address: str, pipeline: EmoPipeline, astronaut: Path, noise: Path, tmp_path: Path
+) -> None:
+    photo = Image.open(astronaut).convert("RGB")
+    paths = [astronaut, noise]
+    for number, picture in enumerate((photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT), photo.convert("L"))):
+        paths.append(tmp_path / f"{number}.png")
+        picture.save(paths[-1])
+
+    def visit(path: Path) -> dict[str, Any]:
+        return ask(Client(address, verbose=False, download_files=str(tmp_path)), path)["data"]
+
+    with ThreadPoolExecutor(len(paths)) as visitors:
+        answers = list(visitors.map(visit, paths))
+    expected = [pipeline.predict(path) for path in paths]
+    assert [data["status"] for data in answers] == [item.status for item in expected] == ["ok", "no_face", "ok", "ok"]
+    for data, item in zip(answers, expected, strict=True):
+        assert data.get("scores", {}) == pytest.approx(item.scores, abs=1e-5)
+    assert expected[0].scores != pytest.approx(expected[2].scores, abs=1e-4)  # else the test would see nothing
+
+
+def answer_elsewhere(folder: str, request: bytes) -> bytes:
+    """What a hosted GPU's worker does: arguments and results cross a process border."""
+    torch.set_num_threads(1)
+    reader = app.FaceReader(EmoPipeline(load(folder, device="cpu")))
+    return pickle.dumps(list(reader.ask(*pickle.loads(request))))
+
+
+def test_what_the_gpu_function_takes_and_gives_crosses_processes(tiny_pipeline: EmoPipeline, clip: Path) -> None:
+    reading = app.look(tiny_pipeline, None, str(clip), face=0, estimate=True)
+    light = app.for_gpu(reading)
+    assert not light.media.frames and light.frames == reading.frames
+    request = pickle.dumps((light, make_prompt("video", None, (), reading.priors.attributes)))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as worker:
+        reply = worker.submit(answer_elsewhere, str(tiny_pipeline.checkpoint.folder), request).result(timeout=120)
+    for message in (request, reply):
+        assert len(message) < 2_000_000 and b"torch" not in message and b"gradio" not in message
+    here = list(app.FaceReader(tiny_pipeline).ask(*pickle.loads(request)))
+    there = pickle.loads(reply)
+    assert [step[1:] for step in there] == [step[1:] for step in here]
+    assert there[-1][0] == pytest.approx(here[-1][0], abs=1e-5)
+
+
+def test_a_longer_clip_asks_for_more_gpu_seconds(tiny_pipeline: EmoPipeline, astronaut: Path, clip: Path) -> None:
+    short = app.look(tiny_pipeline, str(astronaut), None, face=0, estimate=False)
+    long = app.look(tiny_pipeline, None, str(clip), face=0, estimate=False)
+    prompt = make_prompt("image", None, ())
+    assert 0 < app.gpu_seconds(short, prompt) <= app.gpu_seconds(long, prompt, "more", even="more") <= 60
+
+
+def test_the_page_says_what_it_is_and_keeps_little(address: str, pipeline: EmoPipeline) -> None:
+    page = app.build_app(pipeline)
+    texts = [str(block.value) for block in page.blocks.values() if block.get_block_name() == "markdown"]
+    assert app.DISCLAIMER in texts and "perceived expression, not felt emotion" in app.DISCLAIMER
+    assert any("Race is never inferred" in text and "at work or in education" in text for text in texts)
+    assert page.delete_cache == (600, 600) and page._queue.max_size == 16
+    assert app.LAUNCH["run_history"] is False and app.LAUNCH["allowed_paths"] == []
+    assert app.LAUNCH["max_file_size"] == app.LIMITS.max_bytes < DEFAULT_LIMITS.max_bytes
+    assert app.LIMITS.max_seconds < DEFAULT_LIMITS.max_seconds
+
+
+def test_uploads_and_crops_are_deleted(
+    pipeline: EmoPipeline, astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(kept))
+    monkeypatch.setattr(app, "KEEP_SECONDS", 2)
+    page = app.build_app(pipeline)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, **app.LAUNCH)
+    before = {path for path in kept.rglob("*") if path.is_file()}  # the page's own picture
+    try:
+        visitor = Client(url, verbose=False, download_files=str(tmp_path / "downloads"))
+        assert ask(visitor, astronaut)["data"]["status"] == "ok"
+        print("SEEN", [p.name for p in kept.rglob("*") if p.is_file() and p not in before]); end = time.monotonic() + 20
+        while (left := {path for path in kept.rglob("*") if path.is_file()} - before) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert not left
+    finally:
+        page.close()
+
+
+def test_a_checkpoint_that_is_not_there_ends_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        app.main(["--checkpoint", "7b"])
+    assert caught.value.code == 1 and "is not shipped" in capsys.readouterr().err
+
+
+def test_an_unsure_answer_names_two_words_and_a_sure_one_names_one() -> None:
+    assert app.headline({"fear": 0.4, "anger": 0.35, "neutral": 0.25}) == "## Unsure: fear 40.0% or anger 35.0%?"
+    assert app.headline({"fear": 0.6, "anger": 0.4}) == "## fear 60.0%"
+
+
+def test_progress_is_one_line_for_each_part(capsys: pytest.CaptureFixture[str]) -> None:
+    for done in (0, 50, 100):
+        app.show_progress("a part", done, 100)
+    assert capsys.readouterr().err == "\ra part:   0%\ra part:  50%\ra part: 100%\n"
