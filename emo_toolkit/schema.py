@@ -84,6 +84,35 @@ class FacialPriors:
 
 
 @dataclass(frozen=True)
+class FaceTruth:
+    """What is exactly known of one rendered face, because it was drawn from it.
+
+    `action_units` are FACS names with intensity 0..1, only those above 0: "AU12", one-sided "L12" / "R12" (the person's
+    own left and right). `label` is the convention (EMFACS) that made them: nobody rated the picture. `landmarks` (68, 2)
+    are pixels in the iBUG-68 order, `visible` (68,) those neither hidden nor outside. Angles are degrees as the viewer
+    sees them: yaw to the viewer's right, pitch up, roll clockwise. `valence` and `arousal` lie in -1..1.
+    """
+
+    label: str
+    action_units: dict[str, float]
+    age: float  # years
+    gender: str
+    race: str
+    yaw: float
+    pitch: float
+    roll: float
+    valence: float
+    arousal: float
+    landmarks: np.ndarray
+    visible: np.ndarray
+    identity: int
+    seed: int
+    second: str | None = None  # the other label of a compound expression
+    factor: str = "ordinary"  # or the held-out factor: see synthetic/sampler.py
+    intensity: float = 1.0
+
+
+@dataclass(frozen=True)
 class EmoSample:
     """One labelled file of a data set. `box` is the face box that the set itself gives, in pixels, or None."""
 
@@ -97,6 +126,7 @@ class EmoSample:
     caption: str | None = None
     box: tuple[float, float, float, float] | None = None
     votes: dict[str, float] | None = None
+    truth: FaceTruth | None = None  # of a rendered image; of a clip, its apex frame
 
 
 @dataclass(frozen=True)
