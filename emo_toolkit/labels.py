@@ -17,6 +17,7 @@ LABELS: dict[str, tuple[str, ...]] = {
         *("contempt", "anxiety", "helplessness", "disappointment"),
     ),
 }
+LABELS |= dict.fromkeys(("synthetic", "synthetic_clips"), LABELS["ferplus"])  # drawn photos and clips: data/synthetic.py
 DEFAULT_OPTIONS = LABELS["ferplus"]
 
 SYNONYMS: dict[str, tuple[str, ...]] = {

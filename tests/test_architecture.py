@@ -19,7 +19,7 @@ PUBLIC_FACE = "emo_toolkit"  # emo_toolkit/__init__.py
 FLOORS = {
     "errors": 0,
     **dict.fromkeys(("labels", "schema"), 0.5),  # the words of the house: every room may use them
-    **dict.fromkeys(("media", "model"), 1),
+    **dict.fromkeys(("media", "model", "recording"), 1),
     "checkpoints": 1.5,  # lives on floor 1, but opens what model/ defines
     **dict.fromkeys(("face", "synthetic", "prompts", "plots"), 2),
     **dict.fromkeys(("data", "pipeline"), 3),
@@ -34,7 +34,11 @@ DOORS = {
     "spaces": ("app.py",),
     "plotly": ("emo_toolkit/plots.py",),
     "decord": ("emo_toolkit/media.py",),
-    "av": ("emo_toolkit/media.py", "benchmarks/"),  # a benchmark writes the film that it times
+    "av": (
+        "emo_toolkit/media.py",
+        "emo_toolkit/recording.py",
+        "benchmarks/",
+    ),  # a benchmark writes the film that it times
     "onnxruntime": ("emo_toolkit/face/",),
     "peft": ("train/", "emo_toolkit/checkpoints/"),
 }

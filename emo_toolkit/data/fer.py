@@ -1,16 +1,18 @@
 """Facial-expression data sets on disk, in their published layouts -> lists of EmoSample. One function a set.
 
-No data set is shipped: each needs its owner's agreement.
+No data set is shipped: each needs its owner's agreement. The drawn sets are made by train/generate_synthetic.py.
 """
 
 import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from ..errors import EmoError
 from ..labels import LABELS
 from ..schema import EmoSample
+from ..synthetic.plan import SPLITS
+from .synthetic import load_synthetic, load_synthetic_clips
 
 FERPLUS_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 
@@ -54,7 +56,18 @@ def load_ferplus(root: Path, split: str) -> list[EmoSample]:
     return samples
 
 
-DATASETS: dict[str, Callable[[Path, str], list[EmoSample]]] = {"ferplus": load_ferplus}
+class DataSet(NamedTuple):
+    """How a set is read, (root, split) -> samples, and the splits that it has."""
+
+    read: Callable[[Path, str], list[EmoSample]]
+    splits: tuple[str, ...]
+
+
+DATASETS: dict[str, DataSet] = {
+    "ferplus": DataSet(load_ferplus, tuple(FERPLUS_FOLDERS)),
+    "synthetic": DataSet(load_synthetic, SPLITS),
+    "synthetic_clips": DataSet(load_synthetic_clips, SPLITS),
+}
 
 
 def load_samples(dataset: str, root: str | Path, split: str) -> list[EmoSample]:
@@ -63,16 +76,17 @@ def load_samples(dataset: str, root: str | Path, split: str) -> list[EmoSample]:
     Args:
         dataset: a key of `DATASETS`.
         root: the folder that holds the set's own top-level folders.
-        split: "train", "valid" or "test", as the set has them.
+        split: one of the set's `splits`; all sets have "train", "valid" and "test".
 
     Raises:
         EmoError: naming the missing folder, file or row.
     """
     if dataset not in DATASETS:
         raise EmoError(f"unknown data set '{dataset}'; choose one of {', '.join(DATASETS)}")
-    if split not in FERPLUS_FOLDERS:
-        raise EmoError(f"unknown split '{split}'; choose one of {', '.join(FERPLUS_FOLDERS)}")
-    samples = DATASETS[dataset](Path(root), split)
+    read, splits = DATASETS[dataset]
+    if split not in splits:
+        raise EmoError(f"unknown split '{split}' of {dataset}; choose one of {', '.join(splits)}")
+    samples = read(Path(root), split)
     if not samples:
         raise EmoError(f"{dataset} {split} at {root} holds no labelled row")
     return samples

@@ -31,7 +31,8 @@ class Identity:
     lip_color: tuple[float, float, float] = (0.3, 0.05, 0.06)
     beard: float = 0.0
     freckles: float = 0.0
-    glasses: str | None = None  # name of a frame shape, or None
+    glasses: str | None = None  # a key of glasses.STYLES, or None
+    frame_color: tuple[float, float, float] = (0.03, 0.03, 0.03)
     wrinkles: float = 1.0  # how strongly this skin folds
     phase: float = 0.0  # radians; where its wrinkles and spots lie
     shirt: tuple[float, float, float] = (0.2, 0.2, 0.2)
@@ -60,9 +61,10 @@ class Scene:
     zoom: float = 1.0
     shift: tuple[float, float] = (0.0, 0.0)  # of the face's centre, in half pictures
     light: tuple[float, float] = (30.0, 35.0)  # azimuth, elevation of the key light
-    key: float = 1.3
-    fill: float = 0.35
-    ambient: float = 0.4
+    softness: float = 8.0  # half angle of the key light: small is the sun, large a window
+    key: float = 1.2
+    fill: float = 0.3
+    ambient: float = 0.45
     warmth: float = 0.0  # -1 blue to 1 orange
     exposure: float = 1.0
     background: int = 0  # seed of the background
