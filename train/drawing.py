@@ -17,7 +17,7 @@ import cv2
 from tqdm import tqdm
 
 from emo_toolkit.data.synthetic_writer import SyntheticWriter, clear_partials, draw_item
-from emo_toolkit.synthetic.plan import SPLITS, Item, plan_item
+from emo_toolkit.synthetic.plan import Item, plan_item
 from emo_toolkit.synthetic.renderer import FaceRenderer
 
 AHEAD = 4  # items a worker that are queued, being drawn, or waiting for their turn to be written down
@@ -96,8 +96,6 @@ class Drawing:
     def _draw(self, kind: str, count: int, pool: ProcessPoolExecutor) -> SyntheticWriter:
         writer, waiting = SyntheticWriter(self.root, kind), deque()
         begun = writer.next
-        for split in SPLITS if count else ():
-            writer.path(split).parent.mkdir(parents=True, exist_ok=True)
 
         def take(item: Item, future: Future) -> None:
             row = self._result(future)
@@ -109,6 +107,7 @@ class Drawing:
         with tqdm(total=max(count, begun), initial=done, unit=kind, smoothing=0.05, disable=not count) as bar:
             for number in chain(writer.lost, range(begun, count)):
                 item = plan_item(self.seed, kind, number, held_out=self.held_out)
+                writer.path(item.split).parent.mkdir(parents=True, exist_ok=True)
                 waiting.append((item, pool.submit(Worker.draw, item, writer.folder, self.size, self.frames)))
                 if len(waiting) == AHEAD * self.workers:  # in order, so only a few results are held
                     take(*waiting.popleft())

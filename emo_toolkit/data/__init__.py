@@ -2,7 +2,7 @@
 
 from .collator import EmoCollator, TrainingRow
 from .fer import DATASETS, load_samples
-from .instructions import Instruction, category_item, rater_item
+from .instructions import Instruction, action_unit_items, category_item, rater_item
 from .prior_cache import PriorCache, write_shard
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Instruction",
     "PriorCache",
     "TrainingRow",
+    "action_unit_items",
     "category_item",
     "load_samples",
     "rater_item",

@@ -1,7 +1,7 @@
 """Labelled samples -> questions with the answers to learn, in FERID's item format.
 
-`category_item` is FERID's category question word for word. `rater_item` is ours: a free question answered from the
-votes of the human raters, where a set publishes them, so that nothing in it is made up.
+`category_item` is FERID's category question word for word. `rater_item` and `action_unit_items` are ours: free
+questions answered from the votes of human raters or from a rendered face's exact truth, so that nothing is made up.
 """
 
 import random
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..labels import LABELS
 from ..schema import EmoPrompt, EmoSample, FaceAttributes
+from ..synthetic.captions import conversation
 
 OPEN_QUESTIONS = (
     "What is the facial expression of the person in the {kind}?",
@@ -49,3 +50,13 @@ def rater_item(sample: EmoSample, rng: random.Random, attributes: FaceAttributes
         answer = f"Raters disagree, but {first} is named most often."
     question = rng.choice(OPEN_QUESTIONS).format(kind=sample.kind)
     return Instruction(EmoPrompt(kind=sample.kind, question=question, attributes=attributes), answer)
+
+
+def action_unit_items(
+    sample: EmoSample, rng: random.Random, attributes: FaceAttributes = FaceAttributes()
+) -> tuple[Instruction, ...]:
+    """One to three questions on what a rendered face shows, each answer readable alone; needs `sample.truth`."""
+    return tuple(
+        Instruction(EmoPrompt(kind=sample.kind, question=turn.question, attributes=attributes), turn.answer)
+        for turn in conversation(sample.truth, rng, kind=sample.kind)
+    )

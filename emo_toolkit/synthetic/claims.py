@@ -61,9 +61,9 @@ class _Clause:
 _RANK = {"COMMA": 0, "AND": 1, "OR": 2, "TURN": 3, "STOP": 4}
 _MARKS = dict.fromkeys(".;!?\n", "STOP") | dict.fromkeys("—–", "TURN") | dict.fromkeys("+/&", "AND") | {",": "COMMA"}
 _VERBS, _ITEMS = ("COPULA", "VERB"), ("CODE", "IDIOM", "ACTION", "LABEL")
-_NEXT = r"\s{0,2}(?:,|\+|/|&|,? ?and|,? ?or)\s{0,2}\d{1,2}(?!\d|\.\d|\s?%)"  # "AUs 1, 2 and 5"
-_CODES = re.compile(rf"\b(?:aus?|action units?)[\s-]{{0,3}}(\d{{1,2}}(?!\d)(?:{_NEXT})*)")
-_WORD = re.compile(r"(?:au|[lr])\d{1,2}(?!\d)|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:\.\d+)?|[.;!?\n,+/&—–]")
+_NEXT = r"\s{0,2}(?:,|\+|/|&|,? ?and|,? ?or)\s{0,2}[0-9]{1,2}(?![0-9]|\.[0-9]|\s?%)"  # "AUs 1, 2 and 5"
+_CODES = re.compile(rf"\b(?:aus?|action units?)[\s-]{{0,3}}([0-9]{{1,2}}(?![0-9])(?:{_NEXT})*)")
+_WORD = re.compile(r"(?:au|[lr])[0-9]{1,2}(?![0-9])|[^\W\d_]+(?:'[^\W\d_]+)?|[0-9]+(?:\.[0-9]+)?|[.;!?\n,+/&—–]")
 _SIDES = {"LEFT": "left", "RIGHT": "right"}
 _JOINS = ("COMMA", "AND", "OR")
 _FAR, _LONG = 8, 30  # at most: tokens from an adjective to its noun; clauses or parts of one list
@@ -71,7 +71,7 @@ _FAR, _LONG = 8, 30  # at most: tokens from an adjective to its noun; clauses or
 
 def _words(text: str | None) -> list[str]:
     plain = (text or "").lower().replace("’", "'").replace("cannot", "can not")
-    plain = _CODES.sub(lambda found: re.sub(r"\d+", r"au\g<0>", found[1]), re.sub(r"n't\b", " not", plain))
+    plain = _CODES.sub(lambda found: re.sub("[0-9]+", r"au\g<0>", found[1]), re.sub(r"n't\b", " not", plain))
     return [LEMMAS.get(word, word) for word in _WORD.findall(plain)]
 
 
@@ -79,7 +79,7 @@ def _tokens(words: list[str]) -> Iterator[_Token]:
     at = 0
     while at < len(words):
         word, length = words[at], 1
-        if word[-1].isdigit():
+        if word[-1] in "0123456789":
             if code := _code(word):
                 yield code
         elif word in _MARKS:
@@ -96,12 +96,11 @@ def _tokens(words: list[str]) -> Iterator[_Token]:
 
 
 def _code(word: str) -> _Token | None:
-    """ "au06" -> AU6; "l12" -> AU12 on the left; any AU number is a claim, a side only with a unit of ours."""
-    prefix, number = word.rstrip("0123456789"), word.lstrip("aulr")
-    code = f"AU{int(number)}" if prefix and "." not in number and int(number) else ""
-    if prefix in ("l", "r"):
-        return _Token("CODE", code, {"l": "left", "r": "right"}[prefix]) if code in ACTION_UNITS else None
-    return _Token("CODE", code) if code else None
+    """ "au06" -> AU6; "l12" -> AU12 on the left. Any AU number is a claim, a side only with a unit of ours."""
+    found = re.fullmatch("(au|l|r)0?([1-9][0-9]?)", word)
+    if not found or (found[1] != "au" and f"AU{found[2]}" not in ACTION_UNITS):
+        return None
+    return _Token("CODE", f"AU{found[2]}", {"au": None, "l": "left", "r": "right"}[found[1]])
 
 
 def _clauses(text: str | None) -> list[_Clause]:

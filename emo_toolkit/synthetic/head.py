@@ -11,7 +11,7 @@ from .specs import Identity
 
 MACRO = {"Black": "african", "Asian": "asian", "White": "caucasian"}  # MakeHuman's words for RENDERED_RACES
 
-# Action unit -> (face unit, gain). "*" stands for the side; "mh:" is one of MakeHuman's own units, drawn for each race.
+# Action unit -> (face unit, gain). "*" stands for the side; "mh:" is one of MakeHuman's own units.
 # The gains are ours, set by eye so that intensity 1 is FACS "E, maximum" and no unit tears the mesh.
 FACE_UNITS: dict[str, tuple[tuple[str, float], ...]] = {
     "AU1": (("browInnerUp", 2.1),),
@@ -22,13 +22,13 @@ FACE_UNITS: dict[str, tuple[tuple[str, float], ...]] = {
     "AU7": (("eyeSquint*", 1.2),),
     "AU9": (("noseSneer*", 1.9), ("mh:nose-compression", 1.0)),
     "AU10": (("mouthUpperUp*", 1.45),),
-    "AU12": (("mouthSmile*", 1.35),),
+    "AU12": (("mouthSmile*", 1.15), ("cheekSquint*", 0.2)),
     "AU14": (("mouthDimple*", 1.5),),
     "AU15": (("mouthFrown*", 1.8),),
     "AU16": (("mouthLowerDown*", 1.4),),
     "AU17": (("mouthShrugLower", 1.4), ("mouthShrugUpper", 0.65)),
     "AU18": (("mouthPucker", 1.4),),
-    "AU20": (("mouthStretch*", 1.75),),
+    "AU20": (("mouthStretch*", 1.7), ("mouthFrown*", 0.35)),
     "AU21": (("mh:neck-platysma", 1.5),),
     "AU22": (("mouthFunnel", 1.35),),
     "AU23": (("mouthPucker", 0.55), ("mouthRollLower", 0.5), ("mouthRollUpper", 0.5), ("mouthFrown*", 0.3)),
@@ -39,7 +39,7 @@ FACE_UNITS: dict[str, tuple[tuple[str, float], ...]] = {
     "AU28": (("mouthRollLower", 1.2), ("mouthRollUpper", 1.2)),
     "AU34": (("cheekPuff", 1.2),),
     "AU38": (("mh:nose-*-dilatation", 1.5),),
-    "AU43": (("eyeBlink*", 1.0),),
+    "AU43": (("eyeBlink*", 1.04),),
 }
 # The base mesh at rest looks stern: a little of these makes neutral read as neutral. Ours, set by eye and by two nets.
 REST = {
@@ -81,8 +81,11 @@ class Head:
 
 
 def macro_weights(identity: Identity) -> dict[str, float]:
-    """MakeHuman's macro targets: age is 1 year at 0, 10 at 0.1875, 25 at 0.5 and 90 at 1; products of the shares."""
-    at = np.interp(identity.age, (1, 10, 25, 90), (0, 0.1875, 0.5, 1))
+    """MakeHuman's macro targets: age is 1 year at 0, 12 at 0.1875, 25 at 0.5 and 90 at 1; products of the shares.
+
+    MakeHuman says 10 years at 0.1875; its child looks older than that, so ours is 12.
+    """
+    at = np.interp(identity.age, (1, 12, 25, 90), (0, 0.1875, 0.5, 1))
     knots = {"baby": 0, "child": 0.1875, "young": 0.5, "old": 1}
     ages = {name: _tent(at, knot, list(knots.values())) for name, knot in knots.items()}
     muscles = {f"{name}muscle": _tent(identity.muscle, k, [0, 0.5, 1]) for name, k in _BUILD}

@@ -1,6 +1,6 @@
 """The inner loops of the software renderer, compiled by numba: normals, z-buffer, soft light on vertices.
 
-Points (n, 3) -> screen (n, 3) -> nearest triangle and weights of each sample; points and lamps -> light of each vertex.
+Points (n, 3) -> screen (n, 3) -> nearest triangle and weights of each sample; points and lamps -> their light.
 """
 
 import math
@@ -90,12 +90,10 @@ def rasterize(
 
 
 @compiled
-def depth_map(screen: np.ndarray, triangles: np.ndarray, casts: np.ndarray, out: np.ndarray) -> None:
+def depth_map(screen: np.ndarray, triangles: np.ndarray, out: np.ndarray) -> None:
     """Fills `out` (S, S) with the greatest third coordinate of the triangles that cast a shadow."""
     height, width = out.shape
     for t in range(triangles.shape[0]):
-        if not casts[t]:
-            continue
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         x0, y0, z0 = screen[a, 0], screen[a, 1], screen[a, 2]
         x1, y1, z1 = screen[b, 0], screen[b, 1], screen[b, 2]
@@ -158,7 +156,7 @@ def add_light(
 
 @compiled
 def scatter(light: np.ndarray, triangles: np.ndarray, steps: np.ndarray) -> None:
-    """Blurs `light` (n, 3) over the surface, `steps[k]` times in channel k: red travels far under skin, blue does not."""
+    """Blurs `light` (n, 3) over the surface, `steps[k]` times in channel k: red travels far under skin."""
     total = np.zeros(light.shape[0], light.dtype)
     count = np.zeros(light.shape[0], light.dtype)
     for k in range(3):

@@ -17,18 +17,17 @@ from .specs import Identity
 FIXED = (("teeth/Teeth_Base", TEETH), ("tongue/tongue01", TONGUE))
 RINGS, SEGMENTS, EYE_ANGLE = 18, 28, 2.0  # an eyeball is drawn up to 2 rad from its axis
 LID = 1.03  # distance of a lid from the eye's centre, in eye radii
-SHADELESS = (LASHES, BROWS)  # too thin to cast a shadow
 
 
 @dataclass(frozen=True)
 class Topology:
-    """What does not change with shape: corners of triangles, texture places, materials, and who casts a shadow."""
+    """What does not change with shape: corners of triangles, texture places, materials, what casts shadows."""
 
     triangles: np.ndarray  # (t, 3) int32
     uv: np.ndarray  # (m, 2) float32, row 0 of the picture is v = 0
     uv_triangles: np.ndarray  # (t, 3) int32
     material: np.ndarray  # (t,) int32
-    casts: np.ndarray  # (t,) bool
+    occluders: np.ndarray  # (o, 3) int32, the coarser triangles that cast shadows
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,15 @@ class Mesher:
         start = np.cumsum([0] + [count for count, *_ in blocks])
         uv_start = np.cumsum([0] + [len(uv) for _, _, uv, _, _ in blocks])
         material = np.concatenate([np.full(len(faces), m, np.int32) for _, faces, _, _, m in blocks])
-        casts = ~np.isin(material, SHADELESS)
+        triangles = np.concatenate([b[1] + n for b, n in zip(blocks, start, strict=False)]).astype(np.int32)
+        casts = material == FRAME
         casts[material == HAIR] = self._opaque(dict((m, name) for name, m in parts).get(HAIR))
         topology = Topology(
-            triangles=np.concatenate([b[1] + n for b, n in zip(blocks, start, strict=False)]).astype(np.int32),
+            triangles=triangles,
             uv=np.concatenate([uv for _, _, uv, _, _ in blocks]).astype(np.float32),
             uv_triangles=np.concatenate([b[3] + n for b, n in zip(blocks, uv_start, strict=False)]).astype(np.int32),
             material=material,
-            casts=casts,
+            occluders=np.concatenate([_coarse(pack.triangles), triangles[casts]]),
         )
         kind = np.concatenate([np.full(count, m, np.int32) for count, _, _, _, m in blocks])
         return topology, kind
@@ -119,6 +119,12 @@ class Mesher:
         alpha = proxy.texture[..., 3]
         u, v = (proxy.uv[proxy.uv_triangles].mean(1) % 1).T
         return alpha[(v * alpha.shape[0]).astype(int), (u * alpha.shape[1]).astype(int)] > 100
+
+
+def _coarse(subdivided: np.ndarray) -> np.ndarray:
+    """Two triangles for each quad of the base mesh, whose corners are those of its eight subdivided triangles."""
+    corners = subdivided[:, 0].reshape(-1, 8)[:, ::2]
+    return np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
 
 
 def _off_the_eyeball(skin: np.ndarray, centre: np.ndarray, radius: float) -> None:
@@ -149,8 +155,12 @@ def _off_the_eyes(hair: np.ndarray, eyes: np.ndarray) -> np.ndarray:
 
 def _eyeball() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A unit eyeball that looks along z: points (n, 3) with the cornea's bulge, triangles, and (u, v) in sines."""
-    angle, turn = np.meshgrid(np.linspace(0, EYE_ANGLE, RINGS), np.arange(SEGMENTS) / SEGMENTS * 2 * np.pi, indexing="ij")
-    direction = np.stack([np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], -1).reshape(-1, 3)
+    angle, turn = np.meshgrid(
+        np.linspace(0, EYE_ANGLE, RINGS), np.arange(SEGMENTS) / SEGMENTS * 2 * np.pi, indexing="ij"
+    )
+    direction = np.stack([np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], -1).reshape(
+        -1, 3
+    )
     bulge = 1 + 0.05 * np.exp(-((angle / 0.36) ** 2))
     rim = np.minimum(angle, np.pi / 2)  # behind the equator the white goes on
     uv = np.stack([np.sin(rim) * np.cos(turn), np.sin(rim) * np.sin(turn)], -1).reshape(-1, 2)

@@ -1,6 +1,6 @@
 """A seed -> a person, an expression, a scene: every number of a FaceSpec, drawn independently of the others.
 
-Each trait has its own stream of chance, so that the same person with another age, gender or race keeps everything else.
+Each trait has its own stream of chance, so that a person with another age, gender or race keeps all else.
 """
 
 import math
@@ -18,7 +18,7 @@ from .specs import RENDERED_RACES, Expression, FaceSpec, Identity, Scene
 FACTORS = ("ordinary", "unseen_look", "large_pose", "low_intensity", "compound")
 YOUNGEST, OLDEST = 4.0, 85.0
 
-# Shape axes: (target without its ending, ending below 0, ending above 0, standard deviation). "{side}" moves both sides.
+# Shape axes: (target without its ending, ending below 0, ending above 0, spread). "{side}" moves both sides.
 SHAPE_AXES = (
     ("cheek/{side}-cheek-bones", "decr", "incr", 0.35),
     ("cheek/{side}-cheek-inner", "decr", "incr", 0.3),
@@ -79,23 +79,32 @@ FEMININE = {
 }
 MASCULINE = {"chin/chin-width-incr": 0.2, "chin/chin-prominent-incr": 0.2, "eyebrows/eyebrows-trans-down": 0.1}
 CHILDLIKE = {
-    "head/head-age-decr": 0.3,
-    "eyes/l-eye-scale-incr": 0.15,
-    "eyes/r-eye-scale-incr": 0.15,
-    "nose/nose-scale-vert-decr": 0.2,
+    "head/head-age-decr": 0.5,
+    "eyes/l-eye-scale-incr": 0.2,
+    "eyes/r-eye-scale-incr": 0.2,
+    "nose/nose-scale-vert-decr": 0.35,
+    "nose/nose-scale-depth-decr": 0.2,
+    "cheek/l-cheek-volume-incr": 0.2,
+    "cheek/r-cheek-volume-incr": 0.2,
 }
 EPICANTHUS = {"eyes/l-eye-epicanthus-in": 0.5, "eyes/r-eye-epicanthus-in": 0.5}
 
 # Mean albedo of the face in linear light, from the lightest to the darkest of each group; ours, after photographs.
 TONES = {
-    "White": ((0.60, 0.42, 0.335), (0.42, 0.27, 0.19)),
-    "Asian": ((0.55, 0.385, 0.27), (0.38, 0.245, 0.16)),
+    "White": ((0.63, 0.41, 0.315), (0.43, 0.255, 0.17)),
+    "Asian": ((0.58, 0.38, 0.255), (0.39, 0.235, 0.145)),
     "Black": ((0.27, 0.15, 0.095), (0.085, 0.046, 0.031)),
 }
 HAIR_COLORS = {
     "Black": ((0.012, 0.009, 0.008), (0.02, 0.013, 0.01)),
     "Asian": ((0.011, 0.009, 0.009), (0.03, 0.018, 0.012)),
-    "White": ((0.02, 0.012, 0.008), (0.055, 0.028, 0.014), (0.11, 0.06, 0.028), (0.33, 0.2, 0.085), (0.22, 0.075, 0.022)),
+    "White": (
+        (0.02, 0.012, 0.008),
+        (0.055, 0.028, 0.014),
+        (0.11, 0.06, 0.028),
+        (0.33, 0.2, 0.085),
+        (0.22, 0.075, 0.022),
+    ),
 }
 IRISES = {
     "Black": ((0.035, 0.016, 0.008), (0.06, 0.028, 0.012)),
@@ -106,7 +115,7 @@ GREY_HAIR = np.array([0.55, 0.54, 0.53])
 # The last of each tuple is kept for "unseen_look".
 HAIRS = {
     "female": ("hair/long01", "hair/ponytail01", "hair/Braid01", "hair/bob02", "hair/bob01"),
-    "male": ("hair/short01", "hair/short02", "hair/short03", "hair/short04"),
+    "male": ("hair/short01", "hair/short02", "hair/short04", "hair/short03"),
 }
 BROWS = {
     "female": ("eyebrows/eyebrow005", "eyebrows/eyebrow006", "eyebrows/eyebrow010", "eyebrows/eyebrow011"),
@@ -164,7 +173,7 @@ def sample_identity(
         freckles=float(max(0, face.uniform(-1, 1)) * (race == "White") * (age < 60)),
         wrinkles=float(face.uniform(0.6, 1.15)),
         phase=float(face.uniform(0, 2 * math.pi)),
-        shirt=tuple(float(c) for c in _stream(seed, "shirt").uniform(0.03, 0.7, 3) ** 1.5),
+        shirt=_shirt(seed),
     )
 
 
@@ -253,7 +262,7 @@ def _shape(seed: int, age: float, gender: str, race: str) -> dict[str, float]:
     add(FEMININE if gender == "female" else MASCULINE, 1 - child)
     add(CHILDLIKE, child)
     add(EPICANTHUS, float(race == "Asian"))
-    add({"head/head-age-incr": 1.0}, float(np.interp(age, (55, 85), (0, 0.9))))
+    add({"head/head-age-incr": 1.0}, float(np.interp(age, (35, 55, 85), (0, 0.35, 1.0))))
     return {name: value for name, value in found.items() if value}
 
 
@@ -274,6 +283,13 @@ def _tone(seed: int, race: str) -> tuple[float, float, float]:
     return tuple(float(c) for c in color)
 
 
+def _shirt(seed: int) -> tuple[float, float, float]:
+    rng = _stream(seed, "shirt")
+    grey, color = rng.uniform(0.02, 0.6), rng.uniform(0.02, 0.5, 3)
+    vivid = rng.uniform(0, 0.7)
+    return tuple(float(c) for c in grey * (1 - vivid) + color * vivid)
+
+
 def _hair(seed: int, age: float, gender: str, race: str, unseen: bool) -> dict[str, object]:
     """Hair, brows and their colour."""
     rng = _stream(seed, "hair")
@@ -285,9 +301,9 @@ def _hair(seed: int, age: float, gender: str, race: str, unseen: bool) -> dict[s
     if gender == "male" and age > 17 and bald < np.interp(age, (17, 45, 75), (0.08, 0.2, 0.45)):
         hair = None
     color = np.asarray(_pick(_stream(seed, "hair color"), HAIR_COLORS[race]))
-    grey = float(np.interp(age + years, (42, 72), (0, 1)))
+    grey = float(np.interp(age + years, (46, 74), (0, 1)))
     color = color * (1 - grey) + GREY_HAIR * grey * np.exp(-0.3 * (1 - grey))
-    brow = str(_stream(seed, "brow").choice(BROWS[gender]))
+    brow = str(_stream(seed, "brow").choice(BROWS[gender if age > 13 else "female"]))
     return {"hair": hair, "hair_color": tuple(float(c) for c in color), "brow": brow}
 
 

@@ -25,7 +25,11 @@ def smooth(low: float, high: float, x: float) -> float:
 @compiled
 def chance(x: int, y: int, seed: int) -> float:
     """A fixed number in 0..1 for a lattice point."""
-    h = np.uint32(x) * np.uint32(374761393) + np.uint32(y) * np.uint32(668265263) + np.uint32(seed) * np.uint32(2246822519)
+    h = (
+        np.uint32(x) * np.uint32(374761393)
+        + np.uint32(y) * np.uint32(668265263)
+        + np.uint32(seed) * np.uint32(2246822519)
+    )
     h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
     h = h ^ (h >> np.uint32(16))
     return (h & np.uint32(0xFFFFFF)) / 16777216.0
@@ -44,10 +48,12 @@ def noise(x: float, y: float, seed: int) -> float:
 
 @compiled
 def relief(x: float, y: float, folds: np.ndarray, phase: float) -> float:
-    """Depth of the wrinkles (decimetres, <= 0) at a place on the front of the rest head. Positions are ours, by eye."""
+    """Depth of the wrinkles (decimetres, <= 0) at a place on the front of the rest head. The places are ours."""
     h = 0.0
     side = abs(x)
-    lines = folds[0] * (1 - smooth(0.12, 0.42, side)) + folds[1] * smooth(0.08, 0.22, side) * (1 - smooth(0.42, 0.58, side))
+    lines = folds[0] * (1 - smooth(0.12, 0.42, side)) + folds[1] * smooth(0.08, 0.22, side) * (
+        1 - smooth(0.42, 0.58, side)
+    )
     if lines > 0 and y > 7.5:
         bent = y + 0.03 * math.cos(5 * x + phase) + 0.02 * noise(x * 6, y * 3, 5) + 0.01 * math.sin(17 * x + 2 * phase)
         window = smooth(7.56, 7.66, y) * (1 - smooth(7.84, 8.0, y)) * (0.65 + 0.35 * noise(x * 4 + phase, y * 9, 9))
@@ -102,7 +108,9 @@ def paint_skin(
     blood += 0.9 * math.exp(-dx * dx - dy * dy)
     dx, dy = side / 0.18, (y - 6.42) / 0.12
     blood += 0.4 * math.exp(-dx * dx - dy * dy)
-    blood = skin[10] * front * blood + 0.05 * noise(x * 7 + phase, y * 7, 21) + 0.04 * noise(x * 19, y * 19 + phase, 22)
+    blood = (
+        skin[10] * front * blood + 0.05 * noise(x * 7 + phase, y * 7, 21) + 0.04 * noise(x * 19, y * 19 + phase, 22)
+    )
     color[1] *= 1 - 0.26 * blood
     color[2] *= 1 - 0.3 * blood
     # darker round the eyes, more with age
@@ -115,40 +123,54 @@ def paint_skin(
     for k in range(3):
         color[k] *= grain
     if skin[8] > 0 or skin[9] > 0.3:
-        for layer in range(2):
-            size = 26.0 if layer == 0 else 11.0
-            fx, fy = x * size + phase * 3, y * size + z * 4
-            i, j = int(math.floor(fx)), int(math.floor(fy))
-            cx, cy = chance(i, j, 41 + layer), chance(i, j, 43 + layer)
-            r = 0.12 + 0.2 * chance(i, j, 45 + layer)
-            d = math.sqrt((fx - i - 0.3 - 0.4 * cx) ** 2 + (fy - j - 0.3 - 0.4 * cy) ** 2)
-            if layer == 0:
-                dx, dy = side / 0.5, (y - 7.02) / 0.22
-                amount = skin[8] * math.exp(-dx * dx - dy * dy) * (chance(i, j, 47) < 0.6)
-            else:
-                amount = max(0.0, skin[9] - 0.3) * (chance(i, j, 49) < 0.12) * 0.6
-            spot = amount * front * (1 - smooth(r * 0.5, r, d))
-            color[0] *= 1 - 0.28 * spot
-            color[1] *= 1 - 0.42 * spot
-            color[2] *= 1 - 0.5 * spot
+        paint_spots(color, x, y, z, skin)
     if z > 0.5 and 6.1 < y < 7.1:
-        if lips > 0:  # lips are redder than the skin round them
-            color[0] *= 1 + 0.12 * lips
-            color[1] *= 1 - 0.2 * lips
-            color[2] *= 1 - 0.16 * lips
-        if skin[0] > 0 and lips > 0:
-            for k in range(3):
-                color[k] = color[k] * (1 - lips * skin[0]) + lips * skin[0] * skin[1 + k]
-        if skin[4] > 0:
-            jaw = (1 - smooth(6.5, 6.78, y - 0.3 * smooth(0.3, 0.7, side))) * smooth(6.2, 6.34, y)
-            jaw *= (1 - smooth(0.62, 0.78, side)) * (
-                1 - 0.75 * (1 - smooth(0.1, 0.24, side)) * smooth(6.44, 6.5, y) * (1 - smooth(6.58, 6.62, y))
-            )
-            moustache = smooth(6.6, 6.7, y) * (1 - smooth(6.76, 6.86, y + 0.25 * side)) * (1 - smooth(0.2, 0.36, side))
-            hair = 0.35 + 0.9 * chance(int(u * 1900), int(v * 1900), 3) + 0.35 * noise(x * 40, y * 14, 51)
-            cover = min(0.93, skin[4] * min(1.0, jaw + moustache) * (1 - min(1.0, lips * 1.6)) * max(0.0, hair))
-            for k in range(3):
-                color[k] = color[k] * (1 - cover) + cover * skin[5 + k]
+        paint_mouth(color, u, v, x, y, lips, skin)
+
+
+@compiled
+def paint_spots(color: np.ndarray, x: float, y: float, z: float, skin: np.ndarray) -> None:
+    """Freckles and the spots of age, in place."""
+    side, phase, front = abs(x), skin[11], smooth(0.3, 0.9, z)
+    for layer in range(2):
+        size = 26.0 if layer == 0 else 11.0
+        fx, fy = x * size + phase * 3, y * size + z * 4
+        i, j = int(math.floor(fx)), int(math.floor(fy))
+        cx, cy = chance(i, j, 41 + layer), chance(i, j, 43 + layer)
+        r = 0.12 + 0.2 * chance(i, j, 45 + layer)
+        d = math.sqrt((fx - i - 0.3 - 0.4 * cx) ** 2 + (fy - j - 0.3 - 0.4 * cy) ** 2)
+        if layer == 0:
+            dx, dy = side / 0.5, (y - 7.02) / 0.22
+            amount = skin[8] * math.exp(-dx * dx - dy * dy) * (chance(i, j, 47) < 0.6)
+        else:
+            amount = max(0.0, skin[9] - 0.3) * (chance(i, j, 49) < 0.12) * 0.6
+        spot = amount * front * (1 - smooth(r * 0.5, r, d))
+        color[0] *= 1 - 0.28 * spot
+        color[1] *= 1 - 0.42 * spot
+        color[2] *= 1 - 0.5 * spot
+
+
+@compiled
+def paint_mouth(color: np.ndarray, u: float, v: float, x: float, y: float, lips: float, skin: np.ndarray) -> None:
+    """Lips, lipstick and stubble, in place."""
+    side = abs(x)
+    if lips > 0:  # lips are redder than the skin round them
+        color[0] *= 1 + 0.12 * lips
+        color[1] *= 1 - 0.2 * lips
+        color[2] *= 1 - 0.16 * lips
+    if skin[0] > 0 and lips > 0:
+        for k in range(3):
+            color[k] = color[k] * (1 - lips * skin[0]) + lips * skin[0] * skin[1 + k]
+    if skin[4] > 0:
+        jaw = (1 - smooth(6.5, 6.78, y - 0.3 * smooth(0.3, 0.7, side))) * smooth(6.2, 6.34, y)
+        jaw *= (1 - smooth(0.62, 0.78, side)) * (
+            1 - 0.75 * (1 - smooth(0.1, 0.24, side)) * smooth(6.44, 6.5, y) * (1 - smooth(6.58, 6.62, y))
+        )
+        moustache = smooth(6.6, 6.7, y) * (1 - smooth(6.76, 6.86, y + 0.25 * side)) * (1 - smooth(0.2, 0.36, side))
+        hair = 0.35 + 0.9 * chance(int(u * 1900), int(v * 1900), 3) + 0.35 * noise(x * 40, y * 14, 51)
+        cover = min(0.93, skin[4] * min(1.0, jaw + moustache) * (1 - min(1.0, lips * 1.6)) * max(0.0, hair))
+        for k in range(3):
+            color[k] = color[k] * (1 - cover) + cover * skin[5 + k]
 
 
 @compiled
