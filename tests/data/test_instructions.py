@@ -1,13 +1,15 @@
-"""Samples -> questions and answers: FERID's category item, and free questions that only say what raters said."""
+"""Samples -> questions and answers: FERID's category item, and free questions that only say what is known."""
 
 import random
 
+import numpy as np
 import pytest
 
-from emo_toolkit.data import category_item, rater_item
+from emo_toolkit.data import action_unit_items, category_item, rater_item
 from emo_toolkit.labels import LABELS, parse_label
 from emo_toolkit.prompts import question_text
-from emo_toolkit.schema import EmoSample, FaceAttributes
+from emo_toolkit.schema import EmoSample, FaceAttributes, FaceTruth
+from emo_toolkit.synthetic.scoring import score_text
 
 NOBODY = dict.fromkeys(LABELS["ferplus"], 0.0)
 
@@ -58,3 +60,22 @@ def test_rater_questions_vary_and_repeat_with_the_seed():
     asked = [question_text(rater_item(sample("video", fear=1), random.Random(seed)).prompt) for seed in range(30)]
     assert len(set(asked)) >= 4 and not any("{" in question or "image" in question for question in asked)
     assert asked[3] == question_text(rater_item(sample("video", fear=1), random.Random(3)).prompt)
+
+
+def test_action_unit_items_answer_from_the_truth_of_a_rendered_face():
+    units = {"AU6": 0.8, "AU12": 0.9}
+    nothing = np.zeros((68, 2), np.float32)
+    truth = FaceTruth("happiness", units, 30, "male", "White", 0, 0, 0, 0.8, 0.3, nothing, nothing[:, 0] == 0, 1, 1)
+    known = FaceAttributes("30-39", "male", "White", origin="given")
+    drawn = EmoSample("a", "a.mp4", "video", "happiness", "ferplus", "train", truth=truth)
+    asked = set()
+    for seed in range(60):
+        items = action_unit_items(drawn, random.Random(seed), known)
+        assert items == action_unit_items(drawn, random.Random(seed), known)
+        first = score_text(items[0].answer, truth)
+        assert first.f1 == 1 and first.label_agrees
+        for item in items:
+            assert score_text(item.answer, truth).precision == 1
+            assert item.prompt.kind == "video" and item.prompt.options == () and item.prompt.attributes == known
+            asked.add(question_text(item.prompt))
+    assert len(asked) > 10 and not any("image" in question or "{" in question for question in asked)
