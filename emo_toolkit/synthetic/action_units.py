@@ -193,7 +193,8 @@ VISIBLE_FROM = INTENSITIES[1][0]  # a trace does not count as present; DISFA's u
 Prototype = dict[str, float]
 
 # Prototypes and major variants of the FACS investigator's guide (2002), table 10-2, which EMFACS reads emotions from;
-# AU25 goes with every open jaw, as FACS scores it. Contempt: Matsumoto & Ekman 2004. Intensities are our choice.
+# AU25 goes with every open jaw, as FACS scores it. Contempt: Matsumoto & Ekman 2004. Intensities are ours, and so are
+# AU6 and AU7 in disgust, because a strongly wrinkled nose narrows the eyes.
 PROTOTYPES: dict[str, tuple[Prototype, ...]] = {
     "neutral": ({},),
     "happiness": (
@@ -263,7 +264,7 @@ CIRCUMPLEX: dict[str, tuple[float, float]] = {
     "sadness": (-0.75, -0.4),
     "contempt": (-0.5, 0.2),
 }
-SHARPNESS = 8  # how strongly the nearest prototype outweighs the others
+SHARPNESS = 16  # how strongly the nearest prototype outweighs the others
 
 
 def split_code(code: str) -> tuple[str, str | None]:
@@ -298,9 +299,9 @@ def by_side(action_units: dict[str, float]) -> dict[tuple[str, str], float]:
 def valence_arousal(action_units: dict[str, float]) -> tuple[float, float]:
     """The prototype circumplex: where the face lies between the CIRCUMPLEX points of the prototypes that it resembles.
 
-    With x the face and p a prototype as vectors of one-sided units: direction = mean of the points, weighted with
-    max_p cos(x, p) ** SHARPNESS of each label; length = max_p min(1, x.p / p.p), how much of a prototype is there.
-    So (0, 0) at rest, growing in proportion as an expression grows, and never outside -1..1.
+    With x the face and p a prototype as vectors of one-sided units: direction is the mean of the labels' points, each
+    label weighing max_p cos(x, p) ** SHARPNESS; length is max_p min(1, x.p / p.p), how much of a prototype is there.
+    So (0, 0) at rest, outwards in a straight line as an expression grows, and never outside -1..1.
     """
     face = _vector(action_units)
     norm = float(np.linalg.norm(face))

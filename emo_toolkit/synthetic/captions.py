@@ -193,16 +193,15 @@ class _Speaker:
             return self._turn(UNITS, [STILL[0], self._named()])
         notes = []
         style = self.rng.choice(
-            ("{code} ({name}, {word})", "{code}{letter}", "{code} at level {letter}", "{name}, {code}")
+            ("{code} ({name}, {word})", "{code}{letter}", "{code} at level {letter}", "{code} ({word})")
         )
         for code, value in self._shuffled(self.seen):
             name = ACTION_UNITS[split_code(code)[0]].name.lower()
             notes.append(style.format(code=code, name=name, **_strength(value)))
-        listed = "; ".join(notes) if "{name}, " in style else _join(notes)
         opening = self.rng.choice(
             ("Active are {}.", "In FACS terms this is {}.", "A coder would note {}.", "I see {}.")
         )
-        sentences = [opening.format(listed)] + ([self._named()] if self.rng.random() < 0.5 else [])
+        sentences = [opening.format(_join(notes))] + ([self._named()] if self.rng.random() < 0.5 else [])
         return self._turn(UNITS, sentences)
 
     def absent(self) -> Turn:

@@ -22,7 +22,7 @@ FACE_UNITS: dict[str, tuple[tuple[str, float], ...]] = {
     "AU7": (("eyeSquint*", 1.2),),
     "AU9": (("noseSneer*", 1.9), ("mh:nose-compression", 1.0)),
     "AU10": (("mouthUpperUp*", 1.45),),
-    "AU12": (("mouthSmile*", 1.15), ("cheekSquint*", 0.2)),
+    "AU12": (("mouthSmile*", 1.28), ("cheekSquint*", 0.25)),
     "AU14": (("mouthDimple*", 1.5),),
     "AU15": (("mouthFrown*", 1.8),),
     "AU16": (("mouthLowerDown*", 1.4),),

@@ -181,7 +181,7 @@ def sample_expression(seed: int, *, label: str | None = None, factor: str = "ord
     """An expression: a prototype of the label, its intensity, and a little chance on each action unit."""
     rng = _stream(seed, "expression")
     label = label or str(rng.choice(LABELS["ferplus"]))
-    intensity = float(rng.uniform(0.2, 0.45) if factor == "low_intensity" else rng.uniform(0.65, 1.0))
+    intensity = float(rng.uniform(0.2, 0.45) if factor == "low_intensity" else rng.uniform(0.7, 1.0))
     second, variants = None, PROTOTYPES[label]
     if factor == "compound":
         pairs = [pair for pair in COMPOUNDS if label in pair] or list(COMPOUNDS)

@@ -133,6 +133,13 @@ def test_a_row_written_again_is_the_same_row(drawn):
             assert set(row) == {*again, "item", "file_name", "path"}
 
 
+def test_what_rounds_to_nothing_is_left_out(drawn):
+    truth = load_samples("synthetic", drawn, "train")[0].truth
+    row = row_of(replace(truth, action_units={"AU1": 4e-5, "L12": 0.123456}))
+    assert row["action_units"] == [{"code": "L12", "intensity": 0.1235}]
+    assert truth_of(row).action_units == {"L12": 0.1235}
+
+
 def test_each_split_holds_its_factor(drawn):
     truths = {split: [sample.truth for sample in load_samples("synthetic", drawn, split)] for split in SPLITS}
     clip = load_samples("synthetic_clips", drawn, "compound")[0].truth

@@ -111,7 +111,7 @@ def test_prototypes_tell_the_labels_apart():
     ],
 )
 def test_what_every_variant_of_a_label_shares(label, core):
-    assert set.intersection(*(numbers(variant) for variant in PROTOTYPES[label])) == core
+    assert core <= set.intersection(*(numbers(variant) for variant in PROTOTYPES[label]))
 
 
 def test_compounds_after_du_tao_martinez():
@@ -135,10 +135,11 @@ def test_a_face_at_rest_is_exactly_neutral():
 @pytest.mark.parametrize(("label", "variant"), [item for item in EVERY_PROTOTYPE[1:] if item[0] != "neutral"])
 def test_valence_and_arousal_grow_with_the_expression(label, variant):
     points = [valence_arousal({code: v * step / 20 for code, v in variant.items()}) for step in range(21)]
-    lengths = [math.hypot(*point) for point in points]
-    assert points[0] == (0.0, 0.0) and all(b > a for a, b in zip(lengths, lengths[1:], strict=False))
+    lengths = [round(math.hypot(*point), 9) for point in points]
+    assert points[0] == (0.0, 0.0) and lengths == sorted(lengths)
+    assert all(length == pytest.approx(lengths[10] * step / 10) for step, length in enumerate(lengths[:11]))
     for axis in (0, 1):
-        values = [point[axis] for point in points]
+        values = [round(point[axis], 9) for point in points]
         assert values in (sorted(values), sorted(values, reverse=True))
 
 
@@ -147,13 +148,18 @@ def test_a_prototype_lies_nearest_to_its_own_label(label):
     for variant in PROTOTYPES[label]:
         point = valence_arousal(variant)
         assert min(CIRCUMPLEX, key=lambda other: math.dist(point, CIRCUMPLEX[other])) == label
-        assert math.dist(point, CIRCUMPLEX[label]) < 0.2
+        assert math.dist(point, CIRCUMPLEX[label]) < 0.05
+
+
+@pytest.mark.parametrize("unit", ["AU6", "AU12"])
+def test_more_of_a_smile_is_never_less_pleasant(unit):
+    values = [valence_arousal({"AU6": 0.5, "AU12": 0.5, unit: step / 20})[0] for step in range(21)]
+    assert all(b > a - 1e-5 for a, b in zip(values, values[1:], strict=False)) and values[-1] > values[0]
 
 
 def test_valence_and_arousal_do_not_know_left_from_right():
     assert valence_arousal({"L12": 0.6, "R12": 0.6}) == valence_arousal({"AU12": 0.6})
     assert valence_arousal({"L14": 0.7}) == pytest.approx(valence_arousal({"R14": 0.7}))
-    assert valence_arousal({"L14": 0.7}) != pytest.approx(valence_arousal({"AU14": 0.7}))
 
 
 def test_a_compound_lies_between_its_labels():

@@ -118,6 +118,8 @@ def test_blinks():
             assert length < BLINK_SECONDS[1] + 0.03 and (last == len(shut) or length > BLINK_SECONDS[0] - 0.05)
             assert curve(clip, "AU43")[first:last].max() > 0.85
         assert curve(sample_clip(seed), "AU43").max() > 0.8  # a blink is seen even where frames are few
+        surprised = fine(seed, label="surprise")
+        assert (curve(surprised, "AU5") + curve(surprised, "AU43")).max() <= 1 + 1e-9  # a lid is raised or shut
 
 
 def test_a_neutral_clip_is_blinks_and_head_motion():

@@ -82,6 +82,15 @@ def when(done: Callable[[], bool], act: Callable[[], object]) -> threading.Threa
     return thread
 
 
+def alive(group: int) -> bool:
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.fixture
 def small_files() -> Iterator[Callable[[int | None], None]]:
     """Limits the size of files that this process and its children write; None lifts the limit."""
@@ -118,10 +127,13 @@ def test_stopped_in_every_way_and_finished(whole, tmp_path, generate, capsys, sm
     few = (*WORDS[2:], "--images", 19, "--workers", 1)
     script = [sys.executable, "train/generate_synthetic.py", "--out", out, *few]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    killed = subprocess.Popen(list(map(str, script)), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    words = {"cwd": ROOT, "env": environment, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    killed = subprocess.Popen(list(map(str, script)), **words)
     when(lambda: drawn(out) >= 3, killed.kill).join()
-    assert killed.wait() == -signal.SIGKILL and 3 <= (first := drawn(out)) < 19
-    time.sleep(0.5)  # its worker goes by itself
+    assert killed.wait() == -signal.SIGKILL
+    when(lambda: not alive(killed.pid), lambda: None).join()  # its workers go by themselves
+    assert not alive(killed.pid) and 3 <= (first := drawn(out)) < 19
+    (out / "images" / "train" / "0000099.jpg.partial").write_bytes(b"half")
     seen = {path: path.stat().st_mtime_ns for path in sorted(out.glob("images/*/*.jpg"))[: first - 2]}
 
     interrupt = when(lambda: drawn(out) >= first + 3, lambda: os.kill(os.getpid(), signal.SIGINT))
