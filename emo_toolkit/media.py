@@ -1,11 +1,10 @@
-"""Photo or video file -> Media: upright RGB frames and the second at which each is shown.
+"""Photo, video or folder of frames -> Media: upright RGB frames and the second at which each is shown.
 
 Files are judged by content and never trusted: every cap and every kind of damage ends in a MediaError for a person.
 """
 
-import io
 import os
-import time
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
 from .errors import MediaError
+from .photos import DEFAULT_LIMITS, TURNS, Clock, MediaLimits, TimedFile, beyond_cap, check_file, load_photo
 from .schema import Media
 
 try:
@@ -24,67 +24,17 @@ try:
 except ImportError:  # its wheels exist for few platforms
     decord = None
 
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 VIDEO_FORMATS = "mov,matroska,avi,mpegts,mpeg"  # demuxers; no playlist, which could name other files
 KNOWN = "a photo (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF) or a video (MP4, MOV, WebM, MKV, AVI, MPEG)"
 NO_FRAME = "no frame of the video can be decoded: it is damaged or cut off; choose another one"
 STILL_BRANDS = ("heic", "heix", "heim", "heis", "mif1", "msf1", "avif", "avis")  # photos dressed as MP4
-MID_GREY = (128, 128, 128)  # stands behind transparent pixels
 MAX_SIDE = 1280  # px, longer side of a video frame
 MAX_DECODER_THREADS = 4  # each one keeps frames of its own
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # of the pictures in a folder of frames
+FOLDER_FPS = 25.0  # a folder of frames does not say its rate
+NUMBER = re.compile(r"[0-9]+")
 SEEK_GAIN = 8  # frames that a seek must save, because it empties the decoder
-# EXIF orientation; signs of a, b, c, d in a display matrix (x' = ax + cy, y' = bx + dy); what turns a picture upright
-TURNS = (
-    (2, (-1, 0, 0, 1), Image.Transpose.FLIP_LEFT_RIGHT),
-    (3, (-1, 0, 0, -1), Image.Transpose.ROTATE_180),
-    (4, (1, 0, 0, -1), Image.Transpose.FLIP_TOP_BOTTOM),
-    (5, (0, 1, 1, 0), Image.Transpose.TRANSPOSE),
-    (6, (0, 1, -1, 0), Image.Transpose.ROTATE_270),
-    (7, (0, -1, -1, 0), Image.Transpose.TRANSVERSE),
-    (8, (0, -1, 1, 0), Image.Transpose.ROTATE_90),
-)
-TURN_OF_EXIF = {orientation: turn for orientation, _, turn in TURNS}
 TURN_OF_MATRIX = {signs: turn for _, signs, turn in TURNS}
-
-
-@dataclass(frozen=True)
-class MediaLimits:
-    """What a file may cost. The error for a file beyond a cap names the cap and the file's value."""
-
-    max_bytes: int = 200_000_000
-    max_pixels: int = 25_000_000  # of a photo
-    max_frame_pixels: int = 4096 * 2304  # of one video frame as stored
-    max_seconds: float = 300.0  # length of a video
-    max_frames: int = 40_000  # of a video
-    max_decode_seconds: float = 60.0  # wall time spent on one file
-
-
-DEFAULT_LIMITS = MediaLimits()
-
-
-class _Clock:
-    """Stops the reading of a file that takes too long."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.end = seconds, time.monotonic() + seconds
-
-    def check(self) -> None:
-        if time.monotonic() > self.end:
-            raise _beyond("reading the file takes more than", self.seconds, self.seconds, "s", "Cut it or resize it.")
-
-
-class _TimedFile(io.BufferedReader):
-    """A nameless file that gives bytes while there is time: 1 MB of JPEG can keep its decoder busy for minutes."""
-
-    name = "file"  # no decoder shall judge the file by its name
-
-    def __init__(self, source: Path, clock: _Clock) -> None:
-        super().__init__(io.FileIO(source))
-        self.clock = clock
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.clock.check()
-        return super().read(size)
 
 
 @dataclass(frozen=True)
@@ -93,7 +43,7 @@ class _Clip:
 
     source: Path
     limits: MediaLimits
-    clock: _Clock
+    clock: Clock
     stamps: list[int]  # when each frame is shown, in the file's own unit
     times: list[float]  # the same in s since the first frame
     duration: float  # s
@@ -107,13 +57,14 @@ class _Clip:
 def load_media(
     path: str | Path, *, num_frames: int = 16, max_side: int = MAX_SIDE, limits: MediaLimits = DEFAULT_LIMITS
 ) -> Media:
-    """A photo, or `num_frames` frames of a video, whatever the file is called.
+    """A photo, or `num_frames` frames of a video or of a folder of numbered frames, whatever the file is called.
 
     Photos come whole, as one frame: EXIF orientation applied, transparency over mid grey, the first picture of an
     animation. Videos give the centre frames of equal segments of what a player would show (rotation, edit list and
     pixel aspect applied), each frame at most once: a clip with fewer frames gives fewer, a damaged one may. The longer
     side of a video frame is scaled down to `max_side` pixels. All frames have one size, and that is `Media.size`:
     boxes and landmarks found in the frames are in its pixels. Memory does not grow with the length of the clip.
+    A folder holds the pictures of one clip, named alike but for their numbers; it is shown at 25 frames a second.
 
     Raises:
         MediaError: The file is missing, damaged, of another kind, or beyond a cap.
@@ -147,17 +98,15 @@ def segment_centres(count: int, num: int) -> list[int]:
     return [(2 * segment + 1) * count // (2 * num) for segment in range(num)]
 
 
-def _beyond(what: str, value: float, cap: float, unit: str, advice: str = "Resize it and try again.") -> MediaError:
-    return MediaError(f"{what} {value:,.5g} {unit}; the cap is {cap:,.5g}. {advice}")
-
-
 def _load(source: Path, num_frames: int, max_side: int, limits: MediaLimits, *, trusted: bool) -> Media:
     if num_frames < 1 or max_side < 1:
         raise ValueError(f"num_frames is {num_frames} and max_side is {max_side}; both must be at least 1")
     try:
-        _check_file(source, limits)
-        clock = _Clock(limits.max_decode_seconds)
-        photo = None if trusted else _load_image(source, limits, clock)
+        if os.path.isdir(source):
+            return _load_folder(source, num_frames, max_side, limits)
+        check_file(source, limits)
+        clock = Clock(limits.max_decode_seconds)
+        photo = None if trusted else load_photo(source, limits, clock)
         return photo or _load_video(_survey(source, max_side, limits, clock), num_frames, trusted=trusted)
     except MediaError:
         raise
@@ -165,48 +114,28 @@ def _load(source: Path, num_frames: int, max_side: int, limits: MediaLimits, *, 
         raise MediaError("the file is damaged or cut off and cannot be decoded; save or send it anew") from error
 
 
-def _check_file(source: Path, limits: MediaLimits) -> None:
-    if not os.access(source, os.R_OK):
-        raise MediaError(f"'{source.name}' does not exist or may not be read; check its name")
-    if not source.is_file():
-        raise MediaError(f"'{source.name}' is a folder or a device; choose a photo or a video")
-    if not (size := source.stat().st_size):
-        raise MediaError(f"'{source.name}' is empty; choose another file")
-    if size > limits.max_bytes:
-        raise _beyond("the file has", size / 1e6, limits.max_bytes / 1e6, "MB", "Cut or compress it and try again.")
-
-
-def _load_image(source: Path, limits: MediaLimits, clock: _Clock) -> Media | None:
-    """The photo, or None when no image format knows the file. The pixel cap is applied to the header alone."""
-    cap = limits.max_pixels / 1e6
-    with _TimedFile(source, clock) as file:
+def _load_folder(folder: Path, num_frames: int, max_side: int, limits: MediaLimits) -> Media:
+    """A clip published as numbered pictures. As in a video, all frames take the size of the first one."""
+    files = [path for path in folder.iterdir() if path.suffix.lower() in FRAME_SUFFIXES and path.is_file()]
+    files = [path for path in files if not path.name.startswith(".")]  # what macOS leaves behind
+    if not files:
+        raise MediaError(f"'{folder.name}' is a folder without frames (JPEG or PNG); choose a photo or a video")
+    if len({NUMBER.sub("0", path.stem) for path in files}) > 1:
+        raise MediaError(f"'{folder.name}' is a folder, but not of one clip's numbered frames; choose one file in it")
+    if len(files) > limits.max_frames:
+        raise beyond_cap("the folder has", len(files), limits.max_frames, "frames", "Keep fewer and try again.")
+    files.sort(key=lambda path: [int(number) for number in NUMBER.findall(path.stem)])  # 10.jpg comes after 9.jpg
+    wanted, frames = segment_centres(len(files), num_frames), []
+    for number in wanted:
         try:
-            image = Image.open(file, formats=IMAGE_FORMATS)
-        except UnidentifiedImageError:
-            return None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _beyond("the photo has more than", Image.MAX_IMAGE_PIXELS / 1e6, cap, "megapixels") from error
-        if image.width * image.height > limits.max_pixels:
-            raise _beyond("the photo has", image.width * image.height / 1e6, cap, "megapixels")
-        image.load()  # Pillow turns a TIFF upright here, and finds the EXIF at the end of a PNG
-        frame, turn = _to_rgb(image), None
-        with suppress(Exception):  # broken EXIF must not cost the photo
-            turn = TURN_OF_EXIF.get(image.getexif().get(ExifTags.Base.Orientation))
-    frame = frame.transpose(turn) if turn is not None else frame
-    return Media(frames=(frame,), times=(0.0,), kind="image", size=frame.size)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F"):
-        raise MediaError("the photo has 32 bits a channel; save it with 8 or 16 and try again")
-    if image.mode.startswith("I;16"):  # grey; Pillow would clip it
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")  # 65535 -> 255
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    backdrop = Image.new("RGB", image.size, MID_GREY)
-    backdrop.paste(image, mask=image.getchannel("A"))
-    return backdrop
+            frames += load_media(files[number], num_frames=1, limits=limits).frames
+        except MediaError as error:
+            raise MediaError(f"frame '{files[number].name}': {error}") from error
+    scale = min(1.0, max_side / max(frames[0].size))
+    size = tuple(max(1, round(side * scale)) for side in frames[0].size)
+    frames = [frame.resize(size, Image.Resampling.BICUBIC) if frame.size != size else frame for frame in frames]
+    times = tuple(number / FOLDER_FPS for number in wanted)
+    return Media(tuple(frames), times, kind="video", size=size, duration=len(files) / FOLDER_FPS)
 
 
 def _load_video(clip: _Clip, num_frames: int, *, trusted: bool) -> Media:
@@ -221,11 +150,11 @@ def _load_video(clip: _Clip, num_frames: int, *, trusted: bool) -> Media:
 
 
 @contextmanager
-def _opened(source: Path, limits: MediaLimits, clock: _Clock) -> Iterator[av.VideoStream]:
+def _opened(source: Path, limits: MediaLimits, clock: Clock) -> Iterator[av.VideoStream]:
     """The first moving picture. Headers may lie: the decoder has the pixel cap too, doubled as it rounds sizes up."""
     options, cover = {"max_pixels": str(2 * limits.max_frame_pixels)}, av.stream.Disposition.attached_pic
     rules = {"format_whitelist": VIDEO_FORMATS, "protocol_whitelist": "none"}
-    with _TimedFile(source, clock) as file:
+    with TimedFile(source, clock) as file:
         try:
             container = av.open(file, options=options, container_options=rules, metadata_errors="replace")
         except av.FFmpegError as error:
@@ -239,13 +168,13 @@ def _opened(source: Path, limits: MediaLimits, clock: _Clock) -> Iterator[av.Vid
             codec = moving[0].codec_context
             pixels, cap = codec.width * codec.height, limits.max_frame_pixels
             if pixels > cap:
-                raise _beyond("a video frame has", pixels / 1e6, cap / 1e6, "megapixels")
+                raise beyond_cap("a video frame has", pixels / 1e6, cap / 1e6, "megapixels")
             codec.options = options
             codec.thread_type, codec.thread_count = "AUTO", min(MAX_DECODER_THREADS, os.cpu_count() or 1)
             yield moving[0]
 
 
-def _packets(stream: av.VideoStream, clock: _Clock) -> Iterator[av.Packet]:
+def _packets(stream: av.VideoStream, clock: Clock) -> Iterator[av.Packet]:
     """Demuxes from here to the end, or to the damage in a cut-off file, without incomplete packets."""
     with suppress(av.FFmpegError, IndexError):  # PyAV's answer to a stream that begins late
         for packet in stream.container.demux(stream):
@@ -254,14 +183,14 @@ def _packets(stream: av.VideoStream, clock: _Clock) -> Iterator[av.Packet]:
                 yield packet
 
 
-def _decoded(stream: av.VideoStream, clock: _Clock) -> Iterator[av.VideoFrame]:
+def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
     """Frames from here on without those that do not decode; the decoder drops what an edit list hides."""
     for packet in _packets(stream, clock):
         with suppress(av.FFmpegError):
             yield from packet.decode()
 
 
-def _survey(source: Path, max_side: int, limits: MediaLimits, clock: _Clock) -> _Clip:
+def _survey(source: Path, max_side: int, limits: MediaLimits, clock: Clock) -> _Clip:
     """Demuxes the clip once, decodes its first frame, and applies the caps on frames and seconds."""
     stamps, keys, end, first, leading = [], [], 0, None, False
     with _opened(source, limits, clock) as stream:
@@ -282,7 +211,7 @@ def _survey(source: Path, max_side: int, limits: MediaLimits, clock: _Clock) -> 
             stamps.append(stamp)
             end = max(end, stamp + (packet.duration or 0))
             if len(stamps) > limits.max_frames:
-                raise _beyond("the video has", len(stamps), limits.max_frames, "frames or more", "Cut it, try again.")
+                raise beyond_cap("the video has", len(stamps), limits.max_frames, "frames or more", "Cut it, try again.")
         unit, plain = stream.time_base, stream.container.format.name.startswith("mov")
         aspect = float(stream.sample_aspect_ratio or 1)  # width of a stored pixel over its height
     if not stamps or first is None:
@@ -290,7 +219,7 @@ def _survey(source: Path, max_side: int, limits: MediaLimits, clock: _Clock) -> 
     stamps = sorted(set(stamps))
     *times, duration = [float((stamp - stamps[0]) * unit) for stamp in (*stamps, end)]
     if duration > limits.max_seconds:
-        raise _beyond("the video lasts", duration, limits.max_seconds, "s", "Cut it and try again.")
+        raise beyond_cap("the video lasts", duration, limits.max_seconds, "s", "Cut it and try again.")
     keys = [] if counted else sorted({bisect_left(stamps, key) for key in keys})
     wide = first.width * (aspect if 0.25 <= aspect <= 4 else 1)  # the rest is nonsense
     scale = min(1.0, max_side / max(wide, first.height))

@@ -19,6 +19,7 @@ PUBLIC_FACE = "emo_toolkit"  # emo_toolkit/__init__.py
 FLOORS = {
     "errors": 0,
     **dict.fromkeys(("labels", "schema"), 0.5),  # the words of the house: every room may use them
+    "photos": 0.9,  # what media.py stands on
     **dict.fromkeys(("media", "model", "recording"), 1),
     "checkpoints": 1.5,  # lives on floor 1, but opens what model/ defines
     **dict.fromkeys(("face", "synthetic", "prompts", "plots"), 2),

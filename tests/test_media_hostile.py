@@ -26,6 +26,7 @@ from PIL import Image
 from emo_toolkit import media
 from emo_toolkit.errors import MediaError
 from emo_toolkit.media import MediaLimits, load_media, load_trusted_clip, segment_centres
+from emo_toolkit.photos import Clock
 
 
 def peak_growth(work: Callable[[], object]) -> float:
@@ -192,10 +193,10 @@ def test_clip_beyond_a_cap(limits: MediaLimits, message: str) -> None:
 
 def test_decoding_stops_when_the_time_is_up() -> None:
     with (
-        media._opened(clip("three.mp4"), MediaLimits(), media._Clock(9)) as stream,
+        media._opened(clip("three.mp4"), MediaLimits(), Clock(9)) as stream,
         pytest.raises(MediaError, match="takes more than -1 s"),
     ):
-        list(media._decoded(stream, media._Clock(-1)))
+        list(media._decoded(stream, Clock(-1)))
 
 
 def test_caps_are_inclusive() -> None:
@@ -210,8 +211,8 @@ def test_frames_that_grow_beyond_the_cap_are_not_decoded(tmp_path: Path) -> None
     both.write_bytes(small.read_bytes() + large.read_bytes())
     seen = {}
     for cap in (60_000, 300_000):
-        with media._opened(both, MediaLimits(max_frame_pixels=cap), media._Clock(9)) as stream:
-            seen[cap] = {frame.width for frame in media._decoded(stream, media._Clock(9))}
+        with media._opened(both, MediaLimits(max_frame_pixels=cap), Clock(9)) as stream:
+            seen[cap] = {frame.width for frame in media._decoded(stream, Clock(9))}
     assert seen == {60_000: {240}, 300_000: {240, 480}}
 
 

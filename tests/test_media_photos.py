@@ -7,9 +7,9 @@ import pytest
 from media_clips import CLIP_SIZE, barcode, barcodes, png_bytes
 from PIL import ExifTags, Image, ImageOps
 
-from emo_toolkit import media
 from emo_toolkit.errors import MediaError
 from emo_toolkit.media import load_media
+from emo_toolkit.photos import TURN_OF_EXIF
 from emo_toolkit.schema import Media
 
 
@@ -40,7 +40,7 @@ def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str) -> None
     exif[ExifTags.Base.Orientation] = orientation
     upright = Image.fromarray(barcode(1234))
     undo = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)
-    stored = upright.transpose(media.TURN_OF_EXIF[undo]) if undo > 1 else upright
+    stored = upright.transpose(TURN_OF_EXIF[undo]) if undo > 1 else upright
     path = saved(tmp_path, stored, suffix, exif=exif)
     loaded = load_media(path)
     assert loaded.size == CLIP_SIZE

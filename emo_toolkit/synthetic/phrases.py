@@ -48,6 +48,7 @@ PARTS = {
 ACTIONS = {
     "up": "up, upward, upwards, upturned, raise, raised, raises, raising, lift, lifted, lifts, lifting, elevated, "
     "rise, rises, rising, risen, rose, arch, arched, arches",
+    "up inside": "up in the middle, up at the inner end, raised in the middle, raised at the inner end",
     "down": "down, downward, downwards, downturned, lower, lowered, lowers, lowering, drop, dropped, drops, dropping, "
     "droop, droops, drooped, drooping, droopy, depressed, sag, sags, sagging, fall, falls, slack",
     "together": "together",
@@ -74,7 +75,8 @@ ACTIONS = {
     "flare": "flare, flared, flares, flaring, dilate, dilated, dilates, dilating",
     "tuck": "tucked, tucked in, dimple, dimpled, dimples, dimpling",
     "bare": "bare, bared, bares, baring, exposed",
-    "rest": "relax, relaxed, relaxes, smooth, at rest, resting, unmoved, motionless, level, unchanged, unwrinkled",
+    "rest": "relax, relaxed, relaxes, smooth, at rest, rest together, resting, unmoved, motionless, level, "
+    "unchanged, unwrinkled",
 }
 
 # What a part that does something means, after the appearance changes of the FACS manual: "A B" both; "A/B" any of
@@ -83,7 +85,14 @@ OPEN_MOUTH = "AU25/AU26/AU27"
 MEANINGS: dict[str, dict[str, str]] = {
     "inner brow": {"up": "AU1", "down": "AU4", "together": "AU4", "wrinkle": "AU4", "rest": "-AU1"},
     "outer brow": {"up": "AU2", "rest": "-AU2"},
-    "brow": {"up": "AU1 AU2", "down": "AU4", "together": "AU4", "wrinkle": "AU4", "rest": "-AU1 AU2 AU4"}
+    "brow": {
+        "up": "AU1 AU2",
+        "up inside": "AU1",
+        "down": "AU4",
+        "together": "AU4",
+        "wrinkle": "AU4",
+        "rest": "-AU1 AU2 AU4",
+    }
     | dict.fromkeys(("press together", "tight"), "AU4"),
     "forehead": {"wrinkle": "AU1|AU2|AU4", "rest": "-AU1 AU2 AU4"},
     "upper lid": {"up": "AU5", "back": "AU5", "wide": "AU5", "down": "AU43", "rest": "-AU5"},
@@ -122,7 +131,7 @@ IDIOMS: dict[str, tuple[str, str | None]] = {
     **{unit.name.lower(): (code, None) for code, unit in ACTION_UNITS.items()},
     "lip pressor": ("AU24", None),
     "lip puckerer": ("AU18", None),
-    **_each("AU12", "smile, smiles, smiling, smiled, grin, grins, grinning"),
+    **_each("AU12", "smile, smiles, smiling, smiled, grin, grins, grinning, beam, beams, beaming"),
     **_each("AU12|AU14", "smirk, smirks, smirking"),
     "unsmiling": ("-AU12", None),
     "duchenne smile": ("AU6 AU12", "AU6"),
@@ -132,6 +141,7 @@ IDIOMS: dict[str, tuple[str, str | None]] = {
     "wide eyed": ("AU5", None),
     "open mouthed": (OPEN_MOUTH, None),
     "tight lipped": ("AU24|AU23", None),
+    **_each("AU25|AU10|AU16", "teeth showing, teeth are visible, show the teeth, shows the teeth, showing the teeth"),
     **_each("AU17|AU22|AU18", "pout, pouts, pouting"),
     **_each("AU10|AU9", "sneer, sneers, sneering"),
     **_each("AU43", "wink, winks, winking"),
@@ -153,8 +163,9 @@ SMALL_WORDS = {
         + [f"not {middle}{word}" for word in _SEEN.split() for middle in ("", "be ", "clearly ", "really ")]
     ),
     "IGNORED": ", ".join(f"not {word}" for word in _DEGREES.split())
-    + ", no doubt, no matter, no less, left and right, right and left, lower face, lower end of the face, look up, "
-    "looks up, looking up, look down, looks down, looking down, made up, end up, ends up, back to, at the back",
+    + ", would say, would call, would describe, would be called, would be read, no doubt, no matter, no less, "
+    "left and right, right and left, lower face, lower end of the face, look up, looks up, looking up, look down, "
+    "looks down, looking down, made up, end up, ends up, back to, at the back",
     "MAYBE": "would, might, may, could, should",
     "IF": "if, unless, whether",
     "COPULA": "is, are, was, were, be, been, being, do, does, did, stay, stays, remain, remains, look, looks, seem, "

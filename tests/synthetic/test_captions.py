@@ -107,6 +107,12 @@ def test_one_side_is_named_as_the_persons_own(code, side, other):
         assert f"person's {side}" in first and f"person's {other}" not in first
 
 
+def test_a_movement_with_a_trace_on_the_other_side_is_not_called_one_sided():
+    for units, expected in (({"L14": 0.8}, True), ({"L14": 0.8, "R14": 0.1}, False)):
+        said = [text_of(conversation(truth_of("contempt", units), random.Random(seed))) for seed in range(100)]
+        assert any("one-sided" in text for text in said) is expected
+
+
 def test_a_neutral_face_claims_nothing():
     truth = truth_of("neutral", {})
     for seed in range(200):

@@ -171,6 +171,21 @@ def test_every_phrase_of_the_table_is_read_as_its_unit(code):
         assert read_claims(text) == read_claims(code) and read_claims(code)[0].codes == (code,)
 
 
+@pytest.mark.parametrize(
+    ("text", "present"),
+    [
+        ("A raised brow and lids lowered over the eyes.", "AU1 AU2 AU43"),
+        ("The cheeks are lifted towards the eyes and the lips are opened.", "AU6 AU25"),
+        ("Head to the right: brows raised.", "AU1 AU2"),
+        ("There is no sign of R14, the dimpler, and L14 is strong.", "L14"),
+    ],
+)
+def test_words_keep_to_their_own_part(text, present):
+    claims = read_claims(text)
+    assert {claim.codes[0] for claim in claims if claim.present} == codes(present)
+    assert {code for claim in claims if not claim.present for code in claim.codes} <= {"R14"}
+
+
 def test_ambiguous_words_keep_all_their_units():
     (claim,) = read_claims("The mouth is open.")
     assert claim.present and claim.codes == ("AU25", "AU26", "AU27")
