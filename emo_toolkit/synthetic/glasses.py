@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..errors import EmoError
+
 STYLES = {  # half width, half height (in eye distances), roundness of the rim (2 is an ellipse), thickness
     "round": (0.37, 0.34, 2.0, 0.020),
     "oval": (0.41, 0.29, 2.3, 0.018),
@@ -22,7 +24,12 @@ def glasses_mesh(
 
     Returns:
         points (m, 3) and triangles (t, 3); m and t depend on the style only.
+
+    Raises:
+        EmoError: for a style that is not in `STYLES`.
     """
+    if style not in STYLES:
+        raise EmoError(f"there are no {style!r} glasses; use one of {', '.join(STYLES)}")
     half_width, half_height, power, thickness = STYLES[style]
     middle = centres.mean(0)
     span = float(np.linalg.norm(centres[0] - centres[1]))

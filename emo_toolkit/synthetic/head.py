@@ -5,7 +5,8 @@ Identity -> macro and detail targets -> neutral head (V, 3); action units -> fac
 
 import numpy as np
 
-from .action_units import split_code
+from ..errors import EmoError
+from .action_units import by_side
 from .pack import FacePack
 from .specs import Identity
 
@@ -105,32 +106,32 @@ def face_unit_weights(identity: Identity, action_units: dict[str, float]) -> dic
     """Action units ("AU12", "L12") -> targets of the pack with their weights.
 
     Raises:
-        EmoError: for a code that is no action unit of the house.
+        EmoError: for a code that is no action unit of the house, or an intensity outside 0..1.
     """
-    found: dict[str, float] = {}
-    lifted = max((action_units.get(code, 0.0) for code in ("AU1", "L1", "R1")), default=0.0)
     for code, intensity in action_units.items():
-        base, side = split_code(code)
+        if not 0 <= intensity <= 1:
+            raise EmoError(f"the intensity of {code} is {intensity}; it must lie in 0..1")
+    sided = by_side(action_units)
+    lifted = max((value for (base, _), value in sided.items() if base == "AU1"), default=0.0)
+    found: dict[str, float] = {}
+    for (base, side), intensity in sided.items():
         if base == "AU4":  # against a lifted inner brow the corrugator draws the brows together and cannot lower them
             intensity *= 1 - 0.55 * lifted
-        sides = (side,) if side else ("left", "right")
         for unit, gain in FACE_UNITS[base]:
-            for one in sides if "*" in unit else (None,):
-                for name, share in _targets(unit, one, identity):
-                    # a one-sided code of a unit without sides moves it by half
-                    half = 0.5 if side and one is None else 1.0
-                    found[name] = found.get(name, 0.0) + share * gain * intensity * half
+            half = 1.0 if "*" in unit else 0.5  # a unit without sides moves by half for each side
+            for name, share in _targets(unit, side, identity):
+                found[name] = found.get(name, 0.0) + share * gain * intensity * half
     return found
 
 
 _BUILD = (("min", 0.0), ("average", 0.5), ("max", 1.0))
 
 
-def _targets(unit: str, side: str | None, identity: Identity) -> list[tuple[str, float]]:
+def _targets(unit: str, side: str, identity: Identity) -> list[tuple[str, float]]:
     if unit.startswith("mh:"):
-        name = unit[3:].replace("*", side or "")
+        name = unit[3:].replace("*", side)
         return [(f"mhexpr/{MACRO[race]}/{name}", share) for race, share in identity.mix.items() if share]
-    return [("arkit/" + unit.replace("*", (side or "").capitalize()), 1.0)]
+    return [("arkit/" + unit.replace("*", side.capitalize()), 1.0)]
 
 
 def _tent(value: float, knot: float, knots: list[float]) -> float:

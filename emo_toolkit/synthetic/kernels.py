@@ -4,6 +4,7 @@ Points (n, 3) -> screen (n, 3) -> nearest triangle and weights of each sample; p
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
@@ -11,7 +12,14 @@ from numba import njit
 SAMPLES = 3  # a pixel is SAMPLES x SAMPLES points
 # Thresholds of a 3 x 3 Bayer matrix: hair, brows and lashes cover as many of a pixel's points as they are opaque.
 BAYER = (np.array([[0, 7, 3], [6, 4, 2], [1, 5, 8]], np.float32) + 0.5) / 9
-compiled = njit(cache=True, fastmath=True, nogil=True)
+
+
+def compiled(function: Callable) -> Callable:
+    """Machine code at the first call, kept for the next process where a folder can be written."""
+    try:
+        return njit(cache=True, fastmath=True, nogil=True)(function)
+    except RuntimeError:  # numba found no such folder
+        return njit(fastmath=True, nogil=True)(function)
 
 
 @compiled

@@ -6,6 +6,8 @@ from .pack import FacePack
 from .shading import BROWS, FRAME, HAIR, LASHES, MATERIALS, SKIN, TEETH, TONGUE
 from .specs import FaceSpec, Identity
 
+BLACK = 1e-3  # linear: no hair is darker for the rules that lighten it
+
 
 def tints(identity: Identity) -> np.ndarray:
     """(materials, 3) linear colour that each material's texture is multiplied with (188 in sRGB is 0.5 linear)."""
@@ -16,7 +18,7 @@ def tints(identity: Identity) -> np.ndarray:
     tint[TONGUE] = (1.1, 0.9, 0.9)
     tint[LASHES] = 0.02
     tint[HAIR] = hair * 2
-    tint[BROWS] = hair * 2 * min(1.2, 0.16 / hair.max())
+    tint[BROWS] = hair * 2 * min(1.2, 0.16 / max(hair.max(), BLACK))
     tint[FRAME] = identity.frame_color
     return tint
 
@@ -24,7 +26,7 @@ def tints(identity: Identity) -> np.ndarray:
 def skin_amounts(identity: Identity) -> np.ndarray:
     """The `skin` vector of surface.py."""
     hair = np.asarray(identity.hair_color)
-    hair = hair * min(0.8, 0.2 / hair.max())
+    hair = hair * min(0.8, 0.2 / max(hair.max(), BLACK))
     years = float(np.clip((identity.age - 28) / 45, 0, 1))
     blush = 0.35 + 0.5 * float(np.clip(np.mean(identity.tone) / 0.4, 0, 1))
     values = [identity.lipstick, *identity.lip_color, identity.beard, *hair, identity.freckles, years, blush]

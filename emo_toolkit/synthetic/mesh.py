@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..errors import EmoError
 from .glasses import glasses_mesh
 from .head import Head
 from .pack import FacePack
@@ -16,6 +17,7 @@ from .specs import Identity
 
 FIXED = (("teeth/Teeth_Base", TEETH), ("tongue/tongue01", TONGUE))
 RINGS, SEGMENTS, EYE_ANGLE = 18, 28, 2.0  # an eyeball is drawn up to 2 rad from its axis
+ROOTS = 6.56  # decimetres: the lower teeth and their gums are squeezed together below this height of the base head
 LID = 1.03  # distance of a lid from the eye's centre, in eye radii
 
 
@@ -48,8 +50,7 @@ class Mesher:
         self.head = Head(pack)
         self.body = len(pack.subdivide(pack.vertices))
         self._eye = _eyeball()
-        teeth = pack.proxies[FIXED[0][0]].place(pack.vertices)
-        self._lower_teeth = teeth[:, 1] < (teeth[:, 1].min() + teeth[:, 1].max()) / 2
+        self._teeth = _behind_the_lips(pack.proxies[FIXED[0][0]].place(pack.vertices))
         self._topology = lru_cache(maxsize=64)(self._build)
 
     def mesh(self, identity: Identity, action_units: dict[str, float], gaze: np.ndarray) -> tuple[Mesh, np.ndarray]:
@@ -67,9 +68,8 @@ class Mesher:
             proxy = self.pack.proxies[name]
             base = neutral if material == HAIR else moved
             fitted = proxy.place(base)
-            if material == TEETH:  # the pack's teeth stand too high for relaxed lips
-                fitted[:, 1] -= np.where(self._lower_teeth, 0.06, 0.03) * scale
-                fitted[:, 2] -= np.where(self._lower_teeth, 0.05, 0.0) * scale
+            if material == TEETH:
+                fitted += self._teeth * scale
             if material == HAIR:
                 fitted = _off_the_eyes(fitted, centres)
             blocks.append(fitted)
@@ -81,7 +81,11 @@ class Mesher:
 
     def _parts(self, identity: Identity) -> tuple[tuple[str, int], ...]:
         own = ((identity.lashes, LASHES), (identity.brow, BROWS), (identity.hair, HAIR))
-        return (*FIXED, *((name, material) for name, material in own if name))
+        worn = [(name, material) for name, material in own if name]
+        for name, _ in worn:
+            if name not in self.pack.proxies:
+                raise EmoError(f"the face pack has no part {name!r}; it has {', '.join(self.pack.proxies)}")
+        return (*FIXED, *worn)
 
     def _build(self, parts: tuple[tuple[str, int], ...], glasses: str | None) -> tuple[Topology, np.ndarray]:
         pack = self.pack
@@ -135,12 +139,22 @@ def _off_the_eyeball(skin: np.ndarray, centre: np.ndarray, radius: float) -> Non
     skin[inside] = centre + away[inside] * (LID * radius / distance[inside])[:, None]
 
 
+def _behind_the_lips(teeth: np.ndarray) -> np.ndarray:
+    """Where the teeth (n, 3) of the base head have to move: (n, 3) decimetres."""
+    height = teeth[:, 1]
+    lower = height < (height.min() + height.max()) / 2
+    # the pack's teeth stand too high for relaxed lips, and below a wide open mouth their roots would leave the chin
+    roots = 0.8 * np.clip(ROOTS - height, 0, None)
+    shift = np.stack([np.zeros_like(height), np.where(lower, roots - 0.06, -0.03), np.where(lower, -0.05, 0)], -1)
+    return shift.astype(np.float32)
+
+
 def _off_the_eyes(hair: np.ndarray, eyes: np.ndarray) -> np.ndarray:
     """Sweeps a fringe (n, 3) to the side that it falls to, so that no hair hangs in front of an eye."""
     middle, unit = eyes.mean(0), np.linalg.norm(eyes[0] - eyes[1])
     x, y, z = ((hair - middle) / unit).T
-    over = (np.abs(x) < 0.8) & (y < 0.1) & (y > -1) & (z > 0.3)
-    if over.sum() < 5:
+    over = (np.abs(x) < 0.8) & (y < 0.25) & (y > -1) & (z > 0.3)
+    if not over.any():
         return hair
     side = np.sign(x[over].mean())
     q = side * x  # grows towards the side where the fringe hangs

@@ -14,16 +14,15 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from PIL import Image
 
 from ..errors import EmoError
+from .kernels import compiled
 
 PACK = Path(__file__).resolve().parents[1] / "assets" / "faces_cc0.npz"
 SHA256 = "cac88abaf6c9cd9440e5f4b88340a9c92c8702fe8f0853443ed238cb2b563558"
 STEP = 1e-3  # decimetres that one step of a stored target stands for
 REMEDY = "reinstall emo_toolkit, or build it again: python train/checkpoints/build_face_pack.py"
-compiled = njit(cache=True, nogil=True)
 
 
 @dataclass(frozen=True, eq=False)

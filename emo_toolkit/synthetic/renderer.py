@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ..errors import EmoError
 from ..schema import FaceTruth
 from .action_units import valence_arousal
 from .backdrop import backdrop
@@ -28,7 +29,7 @@ LAYERS = {TEETH: 0, TONGUE: 1, LASHES: 2, BROWS: 3, HAIR: 4}  # material -> plac
 BOOST = {LASHES: 0.9, BROWS: 1.5, HAIR: 1.35}  # thin hairs lose opacity in a small picture
 GREY = 188  # sRGB of linear 0.5: what a texture is before its tint
 TEXTURE = 512  # pixels of a side
-BEHIND = 1.03  # a landmark is hidden where something is nearer by this factor
+BEHIND = 0.12  # eye distances: a landmark is hidden where something is nearer by more
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,15 @@ class FaceRenderer:
         """One face, `size` pixels square.
 
         Raises:
-            EmoError: when the spec names an action unit, a shape or a part that does not exist.
+            EmoError: when the spec names an action unit, a shape or a part that does not exist, or holds an intensity
+            outside 0..1.
         """
         mesh, points, screen, centre, unit = self._stand(spec, size)
         depth, hit, weights = self._rasterize(screen, mesh, spec.identity, size * SAMPLES)
         light = light_vertices(points, mesh, cavity=self._cavity, centre=centre, unit=unit, scene=spec.scene)
         pixels = self._shade(hit, weights, points, mesh, light, spec, size)
         image = develop(pixels, spec.scene, np.random.default_rng([spec.seed, 7]))
-        return DrawnFace(image, _truth(spec, screen[LANDMARK_VERTICES], depth))
+        return DrawnFace(image, _truth(spec, screen[LANDMARK_VERTICES], depth, unit))
 
     def project(self, spec: FaceSpec, *, size: int = 224) -> np.ndarray:
         """Where each vertex of the skin is in the picture, (body, 2) pixels, without drawing it."""
@@ -74,6 +76,8 @@ class FaceRenderer:
 
     def _stand(self, spec: FaceSpec, size: int) -> tuple[Mesh, np.ndarray, np.ndarray, np.ndarray, float]:
         """The mesh, its points before the camera and on the screen, the middle of the face and the eye distance."""
+        if size < 1:
+            raise EmoError(f"a picture cannot be {size} pixels wide; use 1 or more")
         scene = spec.scene
         mesh, eyes = self._mesher.mesh(spec.identity, spec.expression.action_units, rotation(*scene.gaze, 0))
         points, centre, unit = seen_from_camera(mesh, eyes, rotation(scene.yaw, scene.pitch, scene.roll), scene)
@@ -156,9 +160,10 @@ class FaceRenderer:
         return stack
 
 
-def _truth(spec: FaceSpec, marks: np.ndarray, depth: np.ndarray) -> FaceTruth:
-    """`marks` (68, 3) are column, row (samples) and 1 / depth of the landmarks."""
+def _truth(spec: FaceSpec, marks: np.ndarray, depth: np.ndarray, unit: float) -> FaceTruth:
+    """`marks` (68, 3) are column, row (samples) and 1 / depth of the landmarks, `unit` is the eye distance."""
     width = depth.shape[0]
+    depth = cv2.erode(depth, np.ones((3, 3)))  # a landmark on an outline is seen from the next sample
     column, row = np.clip(marks[:, :2].astype(int), 0, width - 1).T
     inside = ((marks[:, :2] >= 0) & (marks[:, :2] < width)).all(1)
     expression, scene, identity = spec.expression, spec.scene, spec.identity
@@ -175,7 +180,7 @@ def _truth(spec: FaceSpec, marks: np.ndarray, depth: np.ndarray) -> FaceTruth:
         valence=valence,
         arousal=arousal,
         landmarks=(marks[:, :2] / SAMPLES).astype(np.float32),
-        visible=inside & (depth[row, column] < marks[:, 2] * BEHIND),
+        visible=inside & (depth[row, column] * (1 / marks[:, 2] - BEHIND * unit) < 1),
         identity=identity.id,
         seed=spec.seed,
         second=expression.second,

@@ -4,10 +4,12 @@ Each trait has its own stream of chance, so that a person with another age, gend
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
+from ..errors import EmoError
 from ..labels import GENDERS, LABELS
 from .action_units import COMPOUNDS, PROTOTYPES
 from .glasses import STYLES
@@ -134,6 +136,9 @@ def sample_spec(
         identity: seed of the person.
         label: a word of `LABELS["ferplus"]`; drawn evenly when None.
         factor: one of `FACTORS`.
+
+    Raises:
+        EmoError: for a label or factor that is none of these.
     """
     person = sample_identity(seed if identity is None else identity, unseen=factor == "unseen_look")
     expression = sample_expression(seed, label=label, factor=factor)
@@ -146,11 +151,16 @@ def sample_identity(
     """The person of a seed. A given `age` (years), `gender` or `race` replaces the drawn one and leaves the rest.
 
     `unseen` draws skin and hair from those that the other sets never use.
+
+    Raises:
+        EmoError: for a gender or race that cannot be drawn, or an age outside 1 to 90.
     """
     who = _stream(seed, "who")
     drawn = who.uniform(YOUNGEST, OLDEST), str(who.choice(GENDERS)), str(who.choice(RENDERED_RACES))
     age = float(drawn[0] if age is None else age)
-    gender, race = gender or drawn[1], race or drawn[2]
+    gender, race = _one_of(GENDERS, gender or drawn[1], "gender"), _one_of(RENDERED_RACES, race or drawn[2], "race")
+    if not 1 <= age <= 90:
+        raise EmoError(f"nobody of {age} years can be drawn; an age is 1 to 90 years")
     build = _stream(seed, "build")
     other = build.dirichlet([1, 1, 1]) * 0.15
     mix = {word: float(share + 0.85 * (word == race)) for word, share in zip(RENDERED_RACES, other, strict=True)}
@@ -178,16 +188,20 @@ def sample_identity(
 
 
 def sample_expression(seed: int, *, label: str | None = None, factor: str = "ordinary") -> Expression:
-    """An expression: a prototype of the label, its intensity, and a little chance on each action unit."""
+    """An expression: a prototype of the label, its intensity, and a little chance on each action unit.
+
+    A compound is one of the pairs with the label; neutral and contempt are in none and give any pair.
+    """
+    factor = _one_of(FACTORS, factor, "factor")
     rng = _stream(seed, "expression")
-    label = label or str(rng.choice(LABELS["ferplus"]))
+    label = _one_of(PROTOTYPES, label or str(rng.choice(LABELS["ferplus"])), "expression")
     intensity = float(rng.uniform(0.2, 0.45) if factor == "low_intensity" else rng.uniform(0.7, 1.0))
     second, variants = None, PROTOTYPES[label]
     if factor == "compound":
         pairs = [pair for pair in COMPOUNDS if label in pair] or list(COMPOUNDS)
-        first, second = pairs[rng.integers(len(pairs))]
-        variants = COMPOUNDS[first, second]
-        label = first
+        pair = pairs[rng.integers(len(pairs))]
+        variants = COMPOUNDS[pair]
+        label, second = pair[::-1] if label == pair[1] else pair
     variant = variants[rng.integers(len(variants))]
     units = {code: float(min(1.0, value * intensity * rng.uniform(0.85, 1.1))) for code, value in variant.items()}
     return Expression(label, units, second, intensity)
@@ -195,6 +209,7 @@ def sample_expression(seed: int, *, label: str | None = None, factor: str = "ord
 
 def sample_scene(seed: int, *, factor: str = "ordinary", frontal: bool = False) -> Scene:
     """Pose, lens, light and storage. `frontal` is a calm studio portrait: no pose, a soft light, no loss."""
+    factor = _one_of(FACTORS, factor, "factor")
     rng = _stream(seed, "scene")
     calm = 0.0 if frontal else 1.0
     yaw = float(np.clip(rng.normal(0, 13), -32, 32))
@@ -227,6 +242,12 @@ def sample_scene(seed: int, *, factor: str = "ordinary", frontal: bool = False) 
         scene, field_of_view=16.0, zoom=1.05, light=(32 * side, 32), softness=14, key=1.15, fill=0.3, ambient=0.5,
         warmth=0.15, exposure=1.15, blur=0.0, noise=0.0, quality=None,
     )  # fmt: skip
+
+
+def _one_of(known: Collection[str], word: str, what: str) -> str:
+    if word not in known:
+        raise EmoError(f"the {what} {word!r} cannot be drawn; use one of {', '.join(known)}")
+    return word
 
 
 def _stream(seed: int, trait: str) -> np.random.Generator:
