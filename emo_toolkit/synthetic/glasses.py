@@ -9,6 +9,7 @@ STYLES = {  # half width, half height (in eye distances), roundness of the rim (
     "oval": (0.41, 0.29, 2.3, 0.018),
     "square": (0.43, 0.29, 4.0, 0.030),
 }
+DROP, BEND = 0.05, 0.22  # in eye distances: how far the rims hang below the eyes' middle, how much the front curves
 _SIDES = 6
 
 
@@ -35,13 +36,18 @@ def glasses_mesh(
     span = float(np.linalg.norm(centres[0] - centres[1]))
     near = np.abs(body[:, 1] - middle[1]) < 0.25 * span
     nose = body[near & (np.abs(body[:, 0]) < 0.1 * span), 2].max() + 0.05 * span
-    front = max(nose - 0.06 * span, centres[:, 2].max() + radii.max() + 0.16 * span)
+    # the rim clears the skin that it passes: a heavy brow, the sides of the nose
+    across = (np.abs(body[:, 0]) / span - 0.5) / half_width
+    up = ((body[:, 1] - middle[1]) / span + DROP) / half_height
+    passed = np.abs((np.abs(across) ** power + np.abs(up) ** power) ** (1 / power) - 1) < 0.15
+    rim = (body[passed, 2] + BEND * body[passed, 0] ** 2 / span).max() + thickness * span
+    front = max(rim, nose - 0.06 * span, centres[:, 2].max() + radii.max() + 0.16 * span)
     beside = near & (body[:, 2] < middle[2] - 0.15 * span) & (body[:, 2] > middle[2] - 0.75 * span)
     temple = np.quantile(np.abs(body[beside, 0]), 0.9) + 0.02 * span
 
     def bent(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """A place on the frame's front, which bends back towards the temples."""
-        return np.stack([x, y + middle[1] - 0.05 * span, front - 0.22 * x**2 / span], -1)
+        return np.stack([x, y + middle[1] - DROP * span, front - BEND * x**2 / span], -1)
 
     turn = np.linspace(0, 2 * np.pi, 29)[:-1]
     cos, sin = np.cos(turn), np.sin(turn)

@@ -169,8 +169,8 @@ def scatter(light: np.ndarray, triangles: np.ndarray, steps: np.ndarray) -> None
     count = np.zeros(light.shape[0], light.dtype)
     for k in range(3):
         for _ in range(steps[k]):
-            total[:] = light[:, k]
-            count[:] = 1
+            for i in range(light.shape[0]):  # plain loops: numba takes seconds to compile whole-array assignments
+                total[i], count[i] = light[i, k], 1
             for t in range(triangles.shape[0]):
                 a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 mean = (light[a, k] + light[b, k] + light[c, k]) / 3

@@ -97,7 +97,8 @@ def share_of(plain: bool, x: int, y: int) -> float:
 @compiled
 def part_color(texel: np.ndarray, textures: np.ndarray, layer: int, tint: np.ndarray, u: float, v: float) -> None:
     """Colour of teeth, tongue, lashes, brows, hair or a frame into `texel`."""
-    texel[:3] = 1.0
+    for k in range(3):
+        texel[k] = 1.0
     if layer >= 0:
         fetch(textures[layer], u, v, texel)
         linear(texel)
@@ -124,11 +125,11 @@ def crease(
 @compiled
 def glint(normal: np.ndarray, view: np.ndarray, toward: np.ndarray, power: float, material: int, wet: float) -> float:
     """The key lamp's mirror image: Blinn's lobe with Schlick's Fresnel term; oil on skin, a lamp in the cornea."""
-    half = view + toward
-    unit(half)
-    near = max(0.0, dot(normal, half))
-    fresnel = 0.04 + 0.96 * (1 - max(0.0, dot(view, half))) ** 5
+    between = dot(view, toward)  # of unit vectors: their half vector h = (view + toward) / |view + toward|
+    length = math.sqrt(max(2 + 2 * between, 1e-9))
     facing = max(0.0, dot(normal, toward))
+    near = min(1.0, max(0.0, (dot(normal, view) + dot(normal, toward)) / length))
+    fresnel = 0.04 + 0.96 * (1 - min(1.0, (1 + between) / length)) ** 5
     lobe = near**power * (power + 8) / 25.13
     if material == 0:
         lobe += 0.35 * near**70 * 78 / 25.13
@@ -196,7 +197,8 @@ def shade(
             row, column, t = y // SAMPLES, x // SAMPLES, hit[y, x]
             share = share_of(plain[row, column], x, y)
             if share == 0 or t < 0:
-                out[row, column] += background[row, column] * np.float32(share)
+                for k in range(3):
+                    out[row, column, k] += background[row, column, k] * share
                 continue
             m = material[t]
             between = (weights[y, x, 0], weights[y, x, 1], 1 - weights[y, x, 0] - weights[y, x, 1])
@@ -219,7 +221,8 @@ def shade(
             else:
                 part_color(texel, textures, layer[m], tint[m], spot[0], spot[1])
             if m != 0 and dot(normal, view) < 0:
-                normal *= -1
+                for k in range(3):
+                    normal[k] = -normal[k]
             gleam, sheen = gloss(normal, view, toward, m, shine, wet)
             for k in range(3):
                 lit = texel[k] * (at[6 + k] + at[9 + k] * bend) + gleam * at[12] * lamp[1, k]
