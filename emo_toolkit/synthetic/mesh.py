@@ -145,7 +145,8 @@ def _behind_the_lips(teeth: np.ndarray) -> np.ndarray:
     lower = height < (height.min() + height.max()) / 2
     # the pack's teeth stand too high for relaxed lips, and below a wide open mouth their roots would leave the chin
     roots = 0.8 * np.clip(ROOTS - height, 0, None)
-    shift = np.stack([np.zeros_like(height), np.where(lower, roots - 0.06, -0.03), np.where(lower, -0.05, 0)], -1)
+    back = np.where(lower, -0.06, -0.01)  # and their row is too wide: the last ones would show between resting lips
+    shift = np.stack([-0.09 * teeth[:, 0], np.where(lower, roots - 0.06, -0.03), back], -1)
     return shift.astype(np.float32)
 
 

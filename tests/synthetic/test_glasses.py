@@ -8,14 +8,14 @@ import pytest
 from portraits import GIRL, MAN, PEOPLE, drawn, inside, portrait
 
 from emo_toolkit.errors import EmoError
-from emo_toolkit.synthetic import FaceRenderer, Identity
+from emo_toolkit.synthetic import FaceRenderer, FaceSpec, Identity
 from emo_toolkit.synthetic.glasses import STYLES, glasses_mesh
 from emo_toolkit.synthetic.head import Head
 
 EYES = range(36, 48)
 
 
-def wearing(person: Identity, style: str | None, **scene: object) -> object:
+def wearing(person: Identity, style: str | None, **scene: object) -> FaceSpec:
     """A person with glasses as green as nothing else in the picture."""
     return portrait(replace(person, glasses=style, frame_color=(0.0, 0.8, 0.0)), **scene)
 
@@ -57,15 +57,14 @@ def test_each_eye_looks_through_its_own_rim(renderer: FaceRenderer) -> None:
 
 
 def test_the_eyes_stay_visible(renderer: FaceRenderer) -> None:
-    for person in PEOPLE:
-        for style in STYLES:
-            for yaw in (0.0, 20.0):
-                plain, worn = (
-                    renderer.draw(wearing(person, glasses, yaw=yaw), size=64).truth.visible
-                    for glasses in (None, style)
-                )
-                assert worn[EYES].sum() >= plain[EYES].sum() - 2 and worn.sum() >= plain.sum() - 8
-                assert not (worn & ~plain).any()
+    for person in (MAN, GIRL):
+        for yaw in (0.0, 20.0):
+            plain, *worn = (
+                renderer.draw(wearing(person, style, yaw=yaw), size=64).truth.visible for style in (None, *STYLES)
+            )
+            for seen in worn:
+                assert seen[EYES].sum() >= plain[EYES].sum() - 2 and seen.sum() >= plain.sum() - 8
+                assert not (seen & ~plain).any()
 
 
 def test_nothing_but_the_frame_and_its_shadow_changes(renderer: FaceRenderer) -> None:
@@ -88,7 +87,7 @@ def test_the_frame_turns_with_the_head(renderer: FaceRenderer) -> None:
     centre = {}
     for yaw in (-30.0, 0.0, 30.0):
         mask, marks = frame(renderer, MAN, "round", yaw=yaw)
-        x = np.nonzero(mask[:, : mask.shape[1]])[1]
+        x = np.nonzero(mask)[1]
         centre[yaw] = x.mean()
         assert abs(x.mean() - marks[27, 0]) < 0.35 * np.linalg.norm(marks[45] - marks[36])
     assert centre[-30.0] < centre[0.0] - 2 and centre[30.0] > centre[0.0] + 2
