@@ -17,7 +17,9 @@ LABELS: dict[str, tuple[str, ...]] = {
         *("contempt", "anxiety", "helplessness", "disappointment"),
     ),
 }
-LABELS |= dict.fromkeys(("synthetic", "synthetic_clips"), LABELS["ferplus"])  # drawn photos and clips: data/synthetic.py
+LABELS["affectnet7"] = LABELS["affectnet"][:-1]  # without contempt
+LABELS |= dict.fromkeys(("synthetic", "synthetic_clips"), LABELS["ferplus"])  # drawn ones: data/synthetic.py
+LABELS["manifest"] = LABELS["mafw"]  # people's own media: every label known
 DEFAULT_OPTIONS = LABELS["ferplus"]
 
 SYNONYMS: dict[str, tuple[str, ...]] = {

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import MediaError
-from .photos import DEFAULT_LIMITS, TURNS, Clock, MediaLimits, TimedFile, beyond_cap, check_file, load_photo
+from .photos import DEFAULT_LIMITS, TURNS, Clock, MediaLimits, TimedFile, beyond, check_file, load_photo
 from .schema import Media
 
 try:
@@ -123,7 +123,7 @@ def _load_folder(folder: Path, num_frames: int, max_side: int, limits: MediaLimi
     if len({NUMBER.sub("0", path.stem) for path in files}) > 1:
         raise MediaError(f"'{folder.name}' is a folder, but not of one clip's numbered frames; choose one file in it")
     if len(files) > limits.max_frames:
-        raise beyond_cap("the folder has", len(files), limits.max_frames, "frames", "Keep fewer and try again.")
+        raise beyond("the folder has", len(files), limits.max_frames, "frames", "Keep fewer and try again.")
     files.sort(key=lambda path: [int(number) for number in NUMBER.findall(path.stem)])  # 10.jpg comes after 9.jpg
     wanted, frames = segment_centres(len(files), num_frames), []
     for number in wanted:
@@ -168,7 +168,7 @@ def _opened(source: Path, limits: MediaLimits, clock: Clock) -> Iterator[av.Vide
             codec = moving[0].codec_context
             pixels, cap = codec.width * codec.height, limits.max_frame_pixels
             if pixels > cap:
-                raise beyond_cap("a video frame has", pixels / 1e6, cap / 1e6, "megapixels")
+                raise beyond("a video frame has", pixels / 1e6, cap / 1e6, "megapixels")
             codec.options = options
             codec.thread_type, codec.thread_count = "AUTO", min(MAX_DECODER_THREADS, os.cpu_count() or 1)
             yield moving[0]
@@ -211,7 +211,7 @@ def _survey(source: Path, max_side: int, limits: MediaLimits, clock: Clock) -> _
             stamps.append(stamp)
             end = max(end, stamp + (packet.duration or 0))
             if len(stamps) > limits.max_frames:
-                raise beyond_cap("the video has", len(stamps), limits.max_frames, "frames or more", "Cut it, try again.")
+                raise beyond("the video has", len(stamps), limits.max_frames, "frames or more", "Cut it, try again.")
         unit, plain = stream.time_base, stream.container.format.name.startswith("mov")
         aspect = float(stream.sample_aspect_ratio or 1)  # width of a stored pixel over its height
     if not stamps or first is None:
@@ -219,7 +219,7 @@ def _survey(source: Path, max_side: int, limits: MediaLimits, clock: Clock) -> _
     stamps = sorted(set(stamps))
     *times, duration = [float((stamp - stamps[0]) * unit) for stamp in (*stamps, end)]
     if duration > limits.max_seconds:
-        raise beyond_cap("the video lasts", duration, limits.max_seconds, "s", "Cut it and try again.")
+        raise beyond("the video lasts", duration, limits.max_seconds, "s", "Cut it and try again.")
     keys = [] if counted else sorted({bisect_left(stamps, key) for key in keys})
     wide = first.width * (aspect if 0.25 <= aspect <= 4 else 1)  # the rest is nonsense
     scale = min(1.0, max_side / max(wide, first.height))

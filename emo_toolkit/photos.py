@@ -1,4 +1,4 @@
-"""Photo file -> one upright RGB picture, and the caps on what any file may cost. Floor of media.py, which adds clips."""
+"""Photo file -> one upright RGB picture; and the caps on what any file may cost, for media.py too."""
 
 import io
 import os
@@ -51,7 +51,7 @@ class Clock:
 
     def check(self) -> None:
         if time.monotonic() > self.end:
-            raise beyond_cap("reading the file takes more than", self.seconds, self.seconds, "s", "Cut it or resize it.")
+            raise beyond("reading the file takes more than", self.seconds, self.seconds, "s", "Cut it or resize it.")
 
 
 class TimedFile(io.BufferedReader):
@@ -68,7 +68,7 @@ class TimedFile(io.BufferedReader):
         return super().read(size)
 
 
-def beyond_cap(what: str, value: float, cap: float, unit: str, advice: str = "Resize it and try again.") -> MediaError:
+def beyond(what: str, value: float, cap: float, unit: str, advice: str = "Resize it and try again.") -> MediaError:
     """The error for a file beyond a cap: names the file's value and the cap."""
     return MediaError(f"{what} {value:,.5g} {unit}; the cap is {cap:,.5g}. {advice}")
 
@@ -82,7 +82,7 @@ def check_file(source: Path, limits: MediaLimits) -> None:
     if not (size := source.stat().st_size):
         raise MediaError(f"'{source.name}' is empty; choose another file")
     if size > limits.max_bytes:
-        raise beyond_cap("the file has", size / 1e6, limits.max_bytes / 1e6, "MB", "Cut or compress it and try again.")
+        raise beyond("the file has", size / 1e6, limits.max_bytes / 1e6, "MB", "Cut or compress it and try again.")
 
 
 def load_photo(source: Path, limits: MediaLimits, clock: Clock) -> Media | None:
@@ -94,9 +94,9 @@ def load_photo(source: Path, limits: MediaLimits, clock: Clock) -> Media | None:
         except UnidentifiedImageError:
             return None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise beyond_cap("the photo has more than", Image.MAX_IMAGE_PIXELS / 1e6, cap, "megapixels") from error
+            raise beyond("the photo has more than", Image.MAX_IMAGE_PIXELS / 1e6, cap, "megapixels") from error
         if image.width * image.height > limits.max_pixels:
-            raise beyond_cap("the photo has", image.width * image.height / 1e6, cap, "megapixels")
+            raise beyond("the photo has", image.width * image.height / 1e6, cap, "megapixels")
         image.load()  # Pillow turns a TIFF upright here, and finds the EXIF at the end of a PNG
         frame, turn = _to_rgb(image), None
         with suppress(Exception):  # broken EXIF must not cost the photo

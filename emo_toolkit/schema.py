@@ -87,10 +87,11 @@ class FacialPriors:
 class FaceTruth:
     """What is exactly known of one rendered face, because it was drawn from it.
 
-    `action_units` are FACS names with intensity 0..1, only those above 0: "AU12", one-sided "L12" / "R12" (the person's
-    own left and right). `label` is the convention (EMFACS) that made them: nobody rated the picture. `landmarks` (68, 2)
-    are pixels in the iBUG-68 order, `visible` (68,) those neither hidden nor outside. Angles are degrees as the viewer
-    sees them: yaw to the viewer's right, pitch up, roll clockwise. `valence` and `arousal` lie in -1..1.
+    `action_units` are FACS names with intensity 0..1, only those above 0: "AU12", one-sided "L12" / "R12" (the
+    person's own left and right). `label` is the convention (EMFACS) that made them: nobody rated the picture.
+    `landmarks` (68, 2) are pixels in the iBUG-68 order, `visible` (68,) those neither hidden nor outside. Angles are
+    degrees as the viewer sees them: yaw to the viewer's right, pitch up, roll clockwise. `valence` and `arousal` lie
+    in -1..1.
     """
 
     label: str
@@ -114,7 +115,7 @@ class FaceTruth:
 
 @dataclass(frozen=True)
 class EmoSample:
-    """One labelled file of a data set. `box` is the face box that the set itself gives, in pixels, or None."""
+    """One labelled file of a data set, or a folder of frames. `box` is the face box that the set gives, in pixels."""
 
     id: str
     path: str
@@ -127,6 +128,7 @@ class EmoSample:
     box: tuple[float, float, float, float] | None = None
     votes: dict[str, float] | None = None
     truth: FaceTruth | None = None  # of a rendered image; of a clip, its apex frame
+    row: str = ""  # which line of which file lists it, for messages: "label.csv, line 7"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def test_every_label_parses_to_itself(name, label):
 @pytest.mark.parametrize("name", LABELS)
 def test_sets_have_the_published_classes(name):
     counts = {"rafdb": 7, "ferplus": 8, "affectnet": 8, "dfew": 7, "ferv39k": 7, "mafw": 11}
-    counts |= {"synthetic": 8, "synthetic_clips": 8}
+    counts |= {"affectnet7": 7, "synthetic": 8, "synthetic_clips": 8, "manifest": 11}
     labels = LABELS[name]
     assert len(labels) == len(set(labels)) == counts[name]
     assert set(LABELS["rafdb"]) <= set(labels) <= set(SYNONYMS)

@@ -65,7 +65,8 @@ class RunArguments:
     face_tokens: int = 0  # face tokens a branch, to compare; 0 keeps the checkpoint's (it changes no weight's shape)
     dataset: str = "ferplus"
     split: str = "train"
-    valid_split: str = "valid"
+    valid_split: str = "valid"  # "test" where a set has no other: rafdb, dfew, ferv39k, mafw
+    fold: int = 0  # of a set with folds, such as dfew and mafw; 0 for the others
     root: str = ""
     cache: str = "priors"
     output: str = "runs/mini"

@@ -31,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dataset", default="ferplus", choices=sorted(DATASETS))
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--fold", type=int, help="of a set with folds, such as dfew and mafw")
     parser.add_argument("--limit", type=int, help="only so many samples, drawn at random (the same ones every time)")
     parser.add_argument("--estimate", action="store_true", help="put estimated age and gender into the prompt")
     parser.add_argument("--output", type=Path, help="report.json; rows go to report.jsonl beside it")
@@ -54,10 +55,11 @@ def answer_rows(pipeline: EmoPipeline, samples: Iterable[EmoSample], *, estimate
 def main() -> None:
     arguments = parse_arguments()
     state = PartialState(cpu=not torch.cuda.is_available())
-    samples = load_samples(arguments.dataset, arguments.root, arguments.split)
+    samples = load_samples(arguments.dataset, arguments.root, arguments.split, fold=arguments.fold)
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
-    output = arguments.output or Path(f"report-{arguments.checkpoint.replace('/', '_')}-{arguments.dataset}.json")
+    part = arguments.dataset + (f"-fold{arguments.fold}" if arguments.fold else "")
+    output = arguments.output or Path(f"report-{arguments.checkpoint.replace('/', '_')}-{part}.json")
     output.parent.mkdir(parents=True, exist_ok=True)
     mine = output.with_suffix(f".{state.process_index}of{state.num_processes}.partial.jsonl")
     asked = (arguments.checkpoint, arguments.estimate)
@@ -85,7 +87,8 @@ def finish(arguments: argparse.Namespace, samples: list[EmoSample], output: Path
         split=arguments.split,
         no_face=sum(row["status"] == "no_face" for row in rows),
     )
-    values = {"checkpoint": arguments.checkpoint, "estimate": arguments.estimate, **to_json(report)}
+    asked = {"checkpoint": arguments.checkpoint, "estimate": arguments.estimate, "fold": arguments.fold}
+    values = asked | to_json(report)
     write_whole(output, json.dumps(values, indent=1))
     write_whole(output.with_suffix(".jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
     for partial in partials:

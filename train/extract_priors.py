@@ -45,7 +45,7 @@ def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: Fac
         try:
             media = load_media(sample.path)
         except MediaError as error:
-            tqdm.write(f"{sample.path}: {error}")
+            tqdm.write(f"{sample.row}: {sample.path}: {error}")
             continue
         seen = extractor.detect(media, box=sample.box)
         if all(crop.status.usable for crop in seen):
@@ -66,10 +66,11 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for the shards")
     parser.add_argument("--dataset", default="ferplus", choices=sorted(DATASETS))
     parser.add_argument("--split", default="train")
+    parser.add_argument("--fold", type=int, help="of a set with folds: train and test of one hold the clips of all")
     parser.add_argument("--checkpoint", default="mini-base", help="whose vision tower makes the features")
     parser.add_argument("--limit", type=int, help="only so many samples, drawn at random (the same ones every time)")
     arguments = parser.parse_args()
-    samples = load_samples(arguments.dataset, arguments.root, arguments.split)
+    samples = load_samples(arguments.dataset, arguments.root, arguments.split, fold=arguments.fold)
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
     checkpoint = load(arguments.checkpoint)
@@ -78,7 +79,7 @@ def main() -> None:
     with tqdm(total=len(samples), unit="sample") as bar:
         for first in range(0, len(samples), SHARD_ROWS):
             part = samples[first : first + SHARD_ROWS]
-            name = f"{arguments.dataset}-{arguments.split}-{first:07d}"
+            name = f"{arguments.dataset}-{arguments.split}{arguments.fold or ''}-{first:07d}"
             if len(part) < SHARD_ROWS:  # a later run with a higher --limit has more rows here
                 name += f"-{len(part)}"
             path = arguments.cache / f"{name}.safetensors"

@@ -47,7 +47,8 @@ class Run:
         self.stopped = True
 
     def _usable(self, split: str) -> list[EmoSample]:
-        everything = load_samples(self.arguments.dataset, self.arguments.root, split)
+        fold = self.arguments.fold or None
+        everything = load_samples(self.arguments.dataset, self.arguments.root, split, fold=fold)
         samples = [sample for sample in everything if sample.id in self.cache and self.cache.found(sample.id)]
         if not samples:
             raise EmoError(f"no {split} sample is in {self.arguments.cache}; run train/extract_priors.py first")

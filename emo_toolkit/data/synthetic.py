@@ -143,6 +143,7 @@ def _samples(root: Path, kind: str, split: str) -> list[EmoSample]:
                 split=split,
                 box=_face_box(truth.landmarks) if kind == "image" else None,
                 truth=truth,
+                row=where,
             )
         )
     return samples

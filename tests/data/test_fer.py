@@ -5,7 +5,7 @@ import re
 import pytest
 from ferplus_tree import row_of, votes_for, write_split
 
-from emo_toolkit.data import load_samples
+from emo_toolkit.data import DATASETS, load_samples
 from emo_toolkit.errors import EmoError
 from emo_toolkit.labels import LABELS
 
@@ -76,10 +76,33 @@ def test_an_empty_list_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "split", "message"),
     [
-        ("fer2014", "train", "unknown data set 'fer2014'; choose one of ferplus"),
+        ("fer2014", "train", "unknown data set 'fer2014'; choose one of rafdb, ferplus, "),
         ("ferplus", "val", "train, valid, test"),
+        ("rafdb", "valid", "unknown split 'valid' of rafdb; choose one of train, test"),
+        ("affectnet", "test", "choose one of train, valid"),
     ],
 )
 def test_unknown_names(tmp_path, dataset, split, message):
     with pytest.raises(EmoError, match=message):
         load_samples(dataset, tmp_path, split)
+
+
+@pytest.mark.parametrize("fold", [None, 0, 6, -1])
+@pytest.mark.parametrize("dataset", ["dfew", "mafw"])
+def test_a_set_with_folds_needs_one_of_them(tmp_path, dataset, fold):
+    with pytest.raises(EmoError, match=f"{dataset} is split anew in each of 5 folds; choose fold 1 to 5, not {fold}"):
+        load_samples(dataset, tmp_path, "train", fold=fold)
+
+
+def test_a_set_without_folds_takes_none(tmp_path):
+    with pytest.raises(EmoError, match="ferplus has no folds; leave fold 1 out"):
+        load_samples("ferplus", tmp_path, "train", fold=1)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_set_has_labels_and_names_what_is_missing(tmp_path, dataset):
+    splits, folds = DATASETS[dataset].splits, DATASETS[dataset].folds
+    assert LABELS[dataset]
+    for split in splits:
+        with pytest.raises(EmoError, match=f"(?s){re.escape(str(tmp_path))}.*(--root must|--root is)"):
+            load_samples(dataset, tmp_path, split, fold=folds or None)

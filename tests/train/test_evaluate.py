@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dataset_trees as trees
 import pytest
+from PIL import Image
 
 from emo_toolkit.data import load_samples
 from train import evaluate
@@ -76,10 +78,24 @@ def test_estimates_reach_the_prompt(score):
     assert report["estimate"] is True and {row["attributes"]["origin"] for row in rows} == {"estimated"}
 
 
+def test_a_fold_of_clips_published_as_frames(astronaut, tiny, tmp_path, monkeypatch):
+    trees.dfew(tmp_path, "test", 2, ["7,1", "12,4"], clips="jpg_256")
+    for name in ("00007", "00012"):
+        trees.frame_folder(tmp_path / "Clip/jpg_256" / name, [Image.open(astronaut)] * 2)
+    words = ("--dataset", "dfew", "--fold", 2, "--root", tmp_path, "--split", "test", "--checkpoint", tiny)
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, words), "--output", str(tmp_path / "report.json")])
+    evaluate.main()
+    report = json.loads((tmp_path / "report.json").read_text())
+    rows = list(map(json.loads, (tmp_path / "report.jsonl").read_text().splitlines()))
+    assert (report["dataset"], report["fold"], report["n"]) == ("dfew", 2, 2)
+    assert {(row["kind"], row["status"], len(row["frames"])) for row in rows} == {("video", "ok", 2)}
+    assert {row["id"]: row["truth"] for row in rows} == {"dfew/00007": "happiness", "dfew/00012": "anger"}
+
+
 def test_a_file_that_cannot_be_read_is_wrong(score, ferplus, tmp_path, monkeypatch):
     samples = load_samples("ferplus", ferplus, "valid")[:2]
     bad = [type(samples[0])(**{**samples[0].__dict__, "path": str(tmp_path / "gone.png")}), samples[1]]
-    monkeypatch.setattr(evaluate, "load_samples", lambda *_: bad)
+    monkeypatch.setattr(evaluate, "load_samples", lambda *_, **__: bad)
     report, rows, _ = score()
     assert report["n"] == 2 and report["unparsed"] == 1 and report["war"] <= 0.5
     assert {row["status"] for row in rows} == {"error", "ok"}
