@@ -24,7 +24,7 @@ FLOORS = {
     "checkpoints": 1.5,  # lives on floor 1, but opens what model/ defines
     **dict.fromkeys(("face", "synthetic", "prompts", "plots"), 2),
     **dict.fromkeys(("data", "pipeline"), 3),
-    **dict.fromkeys(("explain", "evaluation"), 4),
+    **dict.fromkeys(("explain", "evaluation", "batch"), 4),
     PUBLIC_FACE: 4.5,
     **dict.fromkeys(("app", "cli", "train"), 5),
     **dict.fromkeys(("__main__", "benchmarks"), 6),
@@ -44,7 +44,7 @@ DOORS = {
     "peft": ("train/", "emo_toolkit/checkpoints/"),
 }
 MODEL_MAY_IMPORT = {"torch", "transformers", "numpy", "PIL", "huggingface_hub"} | set(sys.stdlib_module_names)
-OPTIONAL_CLIENTS = {"openai", "anthropic"}  # vendor clients nobody has to install: the only imports inside functions
+OPTIONAL_CLIENTS = {"openai", "anthropic", "google"}  # vendor clients nobody has to install: the only imports inside functions
 UNPICKLERS = {f"{name}.{call}" for name in ("torch", "pickle", "joblib", "dill") for call in ("load", "loads")}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_TRACKED_MIB = 350, 60, 45
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager"}

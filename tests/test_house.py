@@ -77,9 +77,14 @@ def test_pyproject_takes_its_versions_from_the_lists() -> None:
 
 
 def imported_packages() -> Iterator[tuple[str, str]]:
-    """(file, top-level name) of every dependency that the toolkit, the app and the training scripts import."""
+    """(file, top-level name) of every dependency that the toolkit, the app and the training scripts import.
+
+    Not of those that stand in a function: only clients that nobody has to install may (tests/test_architecture.py).
+    """
     for path in [*ROOT.glob("app.py"), *ROOT.glob("emo_toolkit/**/*.py"), *ROOT.glob("train/**/*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inside = {part for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for part in ast.walk(node)}
+        for node in set(ast.walk(tree)) - inside:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             yield from ((path.relative_to(ROOT).as_posix(), name.split(".")[0]) for name in names)
