@@ -44,7 +44,7 @@ DOORS = {
     "peft": ("train/", "emo_toolkit/checkpoints/"),
 }
 MODEL_MAY_IMPORT = {"torch", "transformers", "numpy", "PIL", "huggingface_hub"} | set(sys.stdlib_module_names)
-OPTIONAL_CLIENTS = {"openai", "anthropic", "google"}  # vendor clients nobody has to install: the only imports inside functions
+OPTIONAL_CLIENTS = {"openai", "anthropic", "google"}  # nobody has to install them: the only imports inside functions
 UNPICKLERS = {f"{name}.{call}" for name in ("torch", "pickle", "joblib", "dill") for call in ("load", "loads")}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_TRACKED_MIB = 350, 60, 45
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager"}
