@@ -69,6 +69,7 @@ class RunArguments:
     fold: int = 0  # of a set with folds, such as dfew and mafw; 0 for the others
     root: str = ""
     cache: str = "priors"
+    analyser: str = "embedded-2"  # version of the analyser that made the cache; "facexformer-1" for the other one
     output: str = "runs/mini"
     seed: int = 0
     mixed_precision: str = "bf16"

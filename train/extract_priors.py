@@ -1,8 +1,11 @@
 """Reads every file of a data set once: faces, facial priors and vision features -> a prior cache that training reads.
 
     python train/extract_priors.py --root /data/ferplus --cache runs/priors [--split train] [--limit 10000]
+    python train/extract_priors.py --dataset dfew --fold 1 --root /data/DFEW --cache runs/dfew --analyser FACEXFORMER
+    accelerate launch --multi_gpu --num_processes 8 train/extract_priors.py ...
 
-Stopped runs go on where they were: a finished shard is never made again.
+Stopped runs go on where they were: a finished shard is never made again. Several processes share the shards out.
+FACEXFORMER is a folder of train/checkpoints/convert_facexformer.py; training then needs analyser=facexformer-1.
 """
 
 import argparse
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from tqdm import tqdm
 
 from emo_toolkit.checkpoints import Checkpoint, load
@@ -20,17 +24,18 @@ from emo_toolkit.data import DATASETS, load_samples, write_shard
 from emo_toolkit.data.prior_cache import SHARD_ROWS
 from emo_toolkit.errors import MediaError
 from emo_toolkit.face import EmbeddedAnalyser, FacialPriorExtractor
+from emo_toolkit.face.facexformer import FaceXFormerAnalyser
 from emo_toolkit.media import load_media
 from emo_toolkit.schema import EmoSample
 
 
-def cache_key(checkpoint: Checkpoint) -> str:
-    """Names what made a cache: the analyser, and the vision tower with its picture size."""
+def cache_key(checkpoint: Checkpoint, analyser: str = EmbeddedAnalyser.version) -> str:
+    """Names what made a cache: the analyser's version, and the vision tower with its picture size."""
     vision = checkpoint.model.config.vision_config
     size = checkpoint.processor.image_processor.size
     return json.dumps(
         {
-            "analyser": EmbeddedAnalyser.version,
+            "analyser": analyser,
             "vision_tower": f"{vision.model_type}-{vision.hidden_size}x{vision.num_hidden_layers}",
             "size": [size["height"], size["width"]],
         }
@@ -55,9 +60,9 @@ def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: Fac
     if not ids:
         return ids, priors, []
     pixels = checkpoint.processor.image_processor([image for clip in crops for image in clip], return_tensors="pt")
-    flat = torch.cat([checkpoint.model.get_vision_features(part) for part in pixels["pixel_values"].split(32)])
-    features = flat.float().numpy().reshape(len(ids), -1, *flat.shape[1:])
-    return ids, priors, features.astype(np.float16)
+    parts = pixels["pixel_values"].to(checkpoint.model.device, checkpoint.model.dtype).split(32)
+    flat = torch.cat([checkpoint.model.get_vision_features(part).half().cpu() for part in parts]).numpy()
+    return ids, priors, np.split(flat, np.cumsum([len(clip) for clip in crops])[:-1])
 
 
 def main() -> None:
@@ -68,16 +73,21 @@ def main() -> None:
     parser.add_argument("--split", default="train")
     parser.add_argument("--fold", type=int, help="of a set with folds: train and test of one hold the clips of all")
     parser.add_argument("--checkpoint", default="mini-base", help="whose vision tower makes the features")
+    parser.add_argument("--analyser", default="embedded", help='"embedded", or a folder with a converted FaceXFormer')
     parser.add_argument("--limit", type=int, help="only so many samples, drawn at random (the same ones every time)")
     arguments = parser.parse_args()
     samples = load_samples(arguments.dataset, arguments.root, arguments.split, fold=arguments.fold)
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
-    checkpoint = load(arguments.checkpoint)
-    key, extractor = cache_key(checkpoint), FacialPriorExtractor()
+    state = PartialState(cpu=not torch.cuda.is_available())
+    checkpoint = load(arguments.checkpoint, device=str(state.device))
+    embedded = arguments.analyser == "embedded"
+    analyser = EmbeddedAnalyser() if embedded else FaceXFormerAnalyser(arguments.analyser, device=str(state.device))
+    key, extractor = cache_key(checkpoint, analyser.version), FacialPriorExtractor(analyser)
+    mine = range(0, len(samples), SHARD_ROWS)[state.process_index :: state.num_processes]
     kept = 0
-    with tqdm(total=len(samples), unit="sample") as bar:
-        for first in range(0, len(samples), SHARD_ROWS):
+    with tqdm(total=sum(len(samples[first : first + SHARD_ROWS]) for first in mine), unit="sample") as bar:
+        for first in mine:
             part = samples[first : first + SHARD_ROWS]
             name = f"{arguments.dataset}-{arguments.split}{arguments.fold or ''}-{first:07d}"
             if len(part) < SHARD_ROWS:  # a later run with a higher --limit has more rows here

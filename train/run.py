@@ -32,7 +32,7 @@ class Run:
             self.model.config.fim_config.num_face_tokens = arguments.face_tokens
             self.processor.tokens_per_frame = self.model.config.tokens_per_frame
         self.collate = EmoCollator(self.processor)
-        self.cache = PriorCache(arguments.cache, key=cache_key(checkpoint))
+        self.cache = PriorCache(arguments.cache, key=cache_key(checkpoint, arguments.analyser))
         self.labels = LABELS[arguments.dataset]
         self.words = word_embeddings(self.model, self.processor.tokenizer, self.labels)
         self.train = self._usable(arguments.split)

@@ -1,11 +1,13 @@
 """Facial priors and vision features of a data set on disk: safetensors shards, written once, read row by row.
 
-A shard holds up to 512 samples of one length and, in its metadata, their ids and the key of what made them.
+A shard holds up to 512 samples, photos and clips of any length, and in its metadata their ids and the key of what
+made them. The frames of all its samples stand one after the other; `starts` says where each sample begins.
 """
 
 import json
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,13 @@ from ..schema import FaceAttributes, FacialPriors
 
 SHARD_ROWS = 512
 TENSORS = ("embedding", "landmarks", "boxes", "found", "vision")
+WORDS = ("age", "gender", "race", "origin")  # of the attributes
 
 
 def write_shard(
     path: Path, ids: Sequence[str], priors: Sequence[FacialPriors], features: Sequence[np.ndarray], *, key: str
 ) -> None:
-    """Writes one shard atomically: S samples of F frames each.
+    """Writes one shard atomically: S samples, each with frames of its own number.
 
     Args:
         ids: S sample ids.
@@ -31,15 +34,14 @@ def write_shard(
         key: names analyser and vision tower; `PriorCache` refuses a shard with another key.
     """
     tensors = {
-        "embedding": np.stack([prior.embedding for prior in priors]).astype(np.float16),
-        "landmarks": np.stack([prior.landmarks for prior in priors]).astype(np.float32),
-        "boxes": np.stack([prior.boxes for prior in priors]).astype(np.float32),
-        "found": np.stack([prior.found for prior in priors]).astype(np.uint8),
-        "vision": np.stack(features).astype(np.float16),
+        "embedding": np.concatenate([prior.embedding for prior in priors]).astype(np.float16),
+        "landmarks": np.concatenate([prior.landmarks for prior in priors]).astype(np.float32),
+        "boxes": np.concatenate([prior.boxes for prior in priors]).astype(np.float32),
+        "found": np.concatenate([prior.found for prior in priors]).astype(np.uint8),
+        "vision": np.concatenate(features).astype(np.float16),
+        "starts": np.cumsum([0, *(len(prior.found) for prior in priors)]),
     }
-    attributes = [
-        {"age": p.attributes.age, "gender": p.attributes.gender, "origin": p.attributes.origin} for p in priors
-    ]
+    attributes = [{name: getattr(prior.attributes, name) for name in WORDS} for prior in priors]
     metadata = {"key": key, "ids": json.dumps(list(ids)), "attributes": json.dumps(attributes)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -59,7 +61,7 @@ class PriorCache:
 
     def __init__(self, folder: str | Path, *, key: str) -> None:
         self.folder, self.key = Path(folder), key
-        self._where: dict[str, tuple[int, int]] = {}
+        self._where: dict[str, tuple[int, int, int]] = {}  # shard, first frame, frame behind the last
         self._shards: list = []
         self._attributes: dict[str, FaceAttributes] = {}
         self._found: set[str] = set()
@@ -74,11 +76,12 @@ class PriorCache:
                 f"{path} was made by '{maker}', but this run needs '{self.key}'; "
                 "delete the folder and run train/extract_priors.py again"
             )
-        ids, found = json.loads(metadata["ids"]), shard.get_tensor("found").all(axis=1)
-        for row, (name, words) in enumerate(zip(ids, json.loads(metadata["attributes"]), strict=True)):
-            if found[row]:
+        starts, found = shard.get_tensor("starts").tolist(), shard.get_tensor("found")
+        rows = zip(json.loads(metadata["ids"]), pairwise(starts), json.loads(metadata["attributes"]), strict=True)
+        for name, (first, end), words in rows:
+            if found[first:end].all():
                 self._found.add(name)
-            self._where[name] = (len(self._shards), row)
+            self._where[name] = (len(self._shards), first, end)
             self._attributes[name] = FaceAttributes(**words)
         self._shards.append(shard)
 
@@ -96,9 +99,9 @@ class PriorCache:
         """Facial priors and vision features (F, 1 + P, C) of one sample."""
         if name not in self._where:
             raise EmoError(f"{name} is not in the prior cache {self.folder}; run train/extract_priors.py for its set")
-        number, row = self._where[name]
+        number, first, end = self._where[name]
         shard = self._shards[number]
-        read = {key: shard.get_slice(key)[row : row + 1][0] for key in TENSORS}
+        read = {key: shard.get_slice(key)[first:end] for key in TENSORS}
         priors = FacialPriors(
             embedding=read["embedding"],
             landmarks=read["landmarks"],

@@ -7,6 +7,7 @@ import numpy as np
 from ..schema import NUM_LANDMARKS, FaceAttributes, FaceCrop, FacialPriors, Media
 from .analysis import EmbeddedAnalyser
 from .detection import CROP_SIZE, FaceDetector
+from .facexformer import FaceXFormerAnalyser
 from .geometry import apply
 
 
@@ -23,7 +24,9 @@ class FacialPriorExtractor:
 
     version = EmbeddedAnalyser.version  # of the default parts; an extractor carries that of its own analyser
 
-    def __init__(self, analyser: EmbeddedAnalyser | None = None, detector: FaceDetector | None = None) -> None:
+    def __init__(
+        self, analyser: EmbeddedAnalyser | FaceXFormerAnalyser | None = None, detector: FaceDetector | None = None
+    ) -> None:
         self.analyser = analyser or EmbeddedAnalyser()
         self.detector = detector or FaceDetector()
         self.version = self.analyser.version

@@ -21,7 +21,9 @@ def make_priors(seed: int, *, frames: int = 1, found: bool = True) -> FacialPrio
         landmarks=rng.uniform(-1, 1, (frames, 68, 2)).astype(np.float32),
         boxes=rng.uniform(0, 99, (frames, 4)).astype(np.float32),
         found=np.full(frames, found),
-        attributes=FaceAttributes("20-29", "female", origin="estimated", probabilities={"age": {"20-29": 0.5}}),
+        attributes=FaceAttributes(
+            "20-29", "female", "Asian", origin="estimated", probabilities={"age": {"20-29": 0.5}}
+        ),
     )
 
 
@@ -30,10 +32,9 @@ def make_features(seed: int, frames: int = 1) -> np.ndarray:
 
 
 def fill(folder, *, key=KEY):
-    """Two shards: a and b in one, c (without a face, three frames) in the other."""
-    write_shard(
-        folder / "s0.safetensors", ["a", "b"], [make_priors(0), make_priors(1)], [make_features(0)] * 2, key=key
-    )
+    """Two shards: a and the two-frame clip b in one, c (without a face, three frames) in the other."""
+    pair = [make_priors(0), make_priors(1, frames=2)]
+    write_shard(folder / "s0.safetensors", ["a", "b"], pair, [make_features(0), make_features(1, 2)], key=key)
     lost = make_priors(2, frames=3, found=False)
     write_shard(folder / "s1.safetensors", ["c"], [lost], [make_features(2, 3)], key=key)
 
@@ -42,7 +43,7 @@ def test_round_trip(tmp_path):
     fill(tmp_path / "new" / "folder")
     cache = PriorCache(tmp_path / "new" / "folder", key=KEY)
     assert len(cache) == 3 and "b" in cache and "z" not in cache
-    for name, seed, frames in (("a", 0, 1), ("b", 1, 1), ("c", 2, 3)):
+    for name, seed, frames in (("a", 0, 1), ("b", 1, 2), ("c", 2, 3)):
         priors, features = cache[name]
         expected = make_priors(seed, frames=frames)
         assert priors.embedding.dtype == features.dtype == np.float16
@@ -50,9 +51,8 @@ def test_round_trip(tmp_path):
         np.testing.assert_array_equal(priors.landmarks, expected.landmarks)
         np.testing.assert_array_equal(priors.boxes, expected.boxes)
         assert priors.found.dtype == bool and priors.found.tolist() == [name != "c"] * frames
-        assert priors.attributes == FaceAttributes("20-29", "female", origin="estimated")
-        assert features.shape == (frames, 5, 3)
-    np.testing.assert_array_equal(cache["c"][1], make_features(2, 3).astype(np.float16))
+        assert priors.attributes == FaceAttributes("20-29", "female", "Asian", origin="estimated")
+        np.testing.assert_array_equal(features, make_features(seed, frames).astype(np.float16))
     assert cache.found("a") and not cache.found("c") and not cache.found("z")
 
 
@@ -106,3 +106,13 @@ def test_a_shard_of_something_else_is_refused(tmp_path):
     save_file({"embedding": np.zeros(3, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(EmoError, match=r"model.safetensors was made by 'something else'"):
         PriorCache(tmp_path, key=KEY)
+
+
+def test_a_clip_with_one_lost_frame_is_not_found(tmp_path):
+    clip = make_priors(3, frames=4)
+    clip.found[2] = False
+    write_shard(tmp_path / "s.safetensors", ["whole", "torn"], [make_priors(4), clip],
+                [make_features(4), make_features(3, 4)], key=KEY)  # fmt: skip
+    cache = PriorCache(tmp_path, key=KEY)
+    assert cache.found("whole") and not cache.found("torn")
+    assert cache["torn"][0].found.tolist() == [True, True, False, True]
