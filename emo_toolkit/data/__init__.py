@@ -3,6 +3,7 @@
 from .collator import EmoCollator, TrainingRow
 from .fer import DATASETS, load_samples
 from .instructions import Instruction, action_unit_items, category_item, rater_item
+from .llava import load_instructions
 from .prior_cache import PriorCache, write_shard
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "TrainingRow",
     "action_unit_items",
     "category_item",
+    "load_instructions",
     "load_samples",
     "rater_item",
     "write_shard",
