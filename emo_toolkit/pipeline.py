@@ -160,6 +160,7 @@ class EmoPipeline:
         estimate: bool = False,
         face: int | None = None,
         box: Sequence[float] | None = None,
+        max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> EmoPrediction:
         """One file to one prediction; a bad file gives status "error" and a message instead of an exception.
 
@@ -171,6 +172,7 @@ class EmoPipeline:
             attributes: age, gender and race words given by the caller.
             estimate: estimate age and gender from the face instead.
             face, box: as for `read`.
+            max_new_tokens: how long the text may grow; 0 gives the scores alone, sooner.
         """
         began = time.perf_counter()
         name = self.checkpoint.name
@@ -184,7 +186,7 @@ class EmoPipeline:
         else:
             known = attributes or reading.priors.attributes
             prompt = make_prompt(reading.media.kind, question, tuple(options), known)
-            scores, text, exact = self.answer(reading, prompt)
+            scores, text, exact = self.answer(reading, prompt, max_new_tokens=max_new_tokens)
             label = max(scores, key=scores.__getitem__) if scores else parse_label(text, DEFAULT_OPTIONS)
             prediction = replace(prediction, label=label, scores=scores, text=text, attributes=known, prompt=exact)
         return replace(prediction, seconds=round(time.perf_counter() - began, 3))

@@ -68,7 +68,9 @@ def test_wrong_attributes(capsys, tiny, astronaut):
     assert code == 2 and out == "" and "'33' is not a value of age; choose one of 0-2" in err
 
 
-@pytest.mark.parametrize("words", [(), ("predict",), ("explode",), ("predict", "a.jpg", "--format", "xml")])
+@pytest.mark.parametrize(
+    "words", [(), ("predict",), ("explode",), ("predict", "a.jpg", "--format", "xml"), ("batch", "photos")]
+)
 def test_a_wrong_command_line(capsys, words):
     with pytest.raises(SystemExit) as stop:
         main(list(words))
@@ -89,6 +91,33 @@ def test_help_shows_examples_and_words(capsys, words):
         "not felt emotion",
     ):
         assert part in out
+
+
+def test_help_of_batch_teaches(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["batch", "--help"])
+    out = capsys.readouterr().out
+    assert stop.value.code == 0
+    for part in (
+        "python -m emo_toolkit batch photos/ --out rows.jsonl",
+        "accelerate launch --multi_gpu --num_processes 4 -m emo_toolkit batch",
+        "score_LABEL",
+        "Run the same line again",
+        "--restart",
+        "exit code: 0 finished; 1 finished",
+        "never estimated",
+        "not felt emotion",
+    ):
+        assert part in out
+
+
+def test_batch(capsys, tiny, astronaut, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    shutil.copy(astronaut, tmp_path / "good.jpg")
+    rows = tmp_path / "rows.jsonl"
+    code, out, err = run(capsys, "batch", tmp_path, "--out", rows, "--checkpoint", tiny)
+    assert code == 1 and out == "" and err == f"{rows}: 2 of 2 files, 1 ok, 0 without a face, 1 errors\n"
+    assert [json.loads(line)["status"] for line in rows.read_text().splitlines()] == ["error", "ok"]
 
 
 @pytest.mark.parametrize("content", [None, "{}", "not json", '{"model_type": "emo_llama"}'])
