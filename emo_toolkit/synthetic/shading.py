@@ -16,7 +16,7 @@ MATERIALS = 8
 GLOSS = np.array([(0.55, 16), (2.2, 420), (1.2, 60), (1.2, 40), (0, 1), (0.1, 8), (0.42, 12), (1.5, 60)], np.float32)
 SHIRT_HEIGHT = 5.83  # decimetres on the rest head; below it the body wears a shirt
 # numba keeps what it compiled here as long as this file is the same, whatever it calls: so this line changes with
-# surface.py and SAMPLES. tests/synthetic/test_renderer.py says what it must be.
+# surface.py and SAMPLES. tests/synthetic/test_kernels.py says what it must be.
 CALLS = "ddcc73bb"
 STEP = 0.005  # decimetres over which the slope of the relief is taken
 

@@ -28,9 +28,14 @@ def portrait(person: Identity, units: dict[str, float] | None = None, *, seed: i
     return FaceSpec(person, Expression("neutral", units or {}), Scene(**scene), seed)
 
 
+def placed(renderer: FaceRenderer, spec: FaceSpec, *, size: int = 64) -> np.ndarray:
+    """Landmarks (68, 2) in pixels, without drawing the picture: those of its truth, as test_renderer.py holds."""
+    return renderer.project(spec, size=size)[LANDMARK_VERTICES].astype(np.float64)
+
+
 def landmarks(renderer: FaceRenderer, spec: FaceSpec) -> np.ndarray:
-    """(68, 2) in eye spans (from one outer eye corner to the other), y up, without drawing the picture."""
-    marks = renderer.project(spec)[LANDMARK_VERTICES].astype(np.float64)
+    """(68, 2) in eye spans (from one outer eye corner to the other), y up."""
+    marks = placed(renderer, spec)
     return marks / np.linalg.norm(np.subtract(*marks[list(OUTER_EYES)])) * (1, -1)
 
 

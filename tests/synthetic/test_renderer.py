@@ -54,7 +54,7 @@ def test_another_process_draws_the_same(renderer: FaceRenderer) -> None:
 
 
 def test_two_threads_draw_what_one_draws(renderer: FaceRenderer) -> None:
-    specs = [sample_spec(seed) for seed in range(3)]
+    specs = [sample_spec(seed) for seed in range(2)]
 
     def draw_all(one: FaceRenderer) -> list[np.ndarray]:
         return [pixels(one, spec) for spec in specs]
@@ -83,12 +83,11 @@ def test_a_larger_picture_shows_the_same(renderer: FaceRenderer) -> None:
         assert np.abs(shrunk - np.asarray(small.image, float)).mean() < 6
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 400])
-def test_any_size(renderer: FaceRenderer, size: int) -> None:
-    face = renderer.draw(portrait(GIRL), size=size)
-    assert face.image.size == (size, size)
+def test_any_size(renderer: FaceRenderer) -> None:
     big = pixels(renderer, portrait(GIRL), 96).mean((0, 1))
-    assert np.abs(np.asarray(face.image).mean((0, 1)) - big).max() < (8 if size > 2 else 60)
+    for size, apart in ((1, 60), (2, 60), (7, 8), (400, 8)):
+        picture = pixels(renderer, portrait(GIRL), size)
+        assert picture.shape == (size, size, 3) and np.abs(picture.mean((0, 1)) - big).max() < apart
 
 
 def test_the_truth_is_the_recipe(renderer: FaceRenderer) -> None:
@@ -169,10 +168,10 @@ def test_a_picture_needs_pixels(renderer: FaceRenderer, size: int) -> None:
         renderer.draw(portrait(MAN), size=size)
 
 
-@pytest.mark.parametrize("part", ["hair", "brow", "lashes", "skin", "glasses"])
-def test_a_part_that_does_not_exist_is_named(renderer: FaceRenderer, part: str) -> None:
-    with pytest.raises(EmoError, match="wig"):
-        renderer.draw(portrait(replace(MAN, **{part: "wig"})), size=16)
+def test_a_part_that_does_not_exist_is_named(renderer: FaceRenderer) -> None:
+    for part in ("hair", "brow", "lashes", "skin", "glasses"):
+        with pytest.raises(EmoError, match="wig"):
+            renderer.draw(portrait(replace(MAN, **{part: "wig"})), size=16)
     assert renderer.draw(portrait(MAN), size=16).truth.visible.any()  # and the renderer goes on
 
 
@@ -205,7 +204,7 @@ def test_memory_does_not_grow_from_picture_to_picture(renderer: FaceRenderer) ->
     for seed in range(4):
         renderer.draw(spec(seed), size=64)
     before = resident()
-    for seed in range(4, 26):
+    for seed in range(4, 22):
         renderer.draw(spec(seed), size=64)
     assert resident() - before < 12
 

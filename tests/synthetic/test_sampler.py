@@ -145,7 +145,7 @@ def test_everything_that_can_be_drawn_is_in_the_pack(renderer: FaceRenderer) -> 
 @pytest.mark.parametrize(("change", "values"), [("age", (6.0, 70.0)), ("gender", GENDERS), ("race", RENDERED_RACES)])
 def test_another_attribute_keeps_the_rest(change: str, values: tuple) -> None:
     changed = set()
-    for seed in range(300):
+    for seed in range(120):
         person = sample_identity(seed)
         assert sample_identity(seed, **{change: getattr(person, change)}) == person
         for value in values:
@@ -157,6 +157,11 @@ def test_another_attribute_keeps_the_rest(change: str, values: tuple) -> None:
     assert changed == {f.name for f in fields(Identity)} - KEPT[change]  # and nothing is called kept for nothing
 
 
+def test_a_light_skin_of_one_race_is_a_light_one_of_another() -> None:
+    tones = [[np.log(sample_identity(seed, race=race).tone[1]) for seed in range(100)] for race in RENDERED_RACES]
+    assert np.corrcoef(tones).min() > 0.9
+
+
 def test_age_takes_no_glasses_off_and_no_grey_away() -> None:
     for seed in range(200):
         old, young = (sample_identity(seed, age=age) for age in (80.0, 20.0))
@@ -164,12 +169,12 @@ def test_age_takes_no_glasses_off_and_no_grey_away() -> None:
         assert np.mean(old.hair_color) >= np.mean(young.hair_color)
 
 
-def test_unseen_looks_are_seen_nowhere_else() -> None:
-    looks = {unseen: [sample_identity(seed, unseen=unseen) for seed in SEEDS] for unseen in (False, True)}
+def test_unseen_looks_are_seen_nowhere_else(crowd: list[Identity]) -> None:
+    unseen = [sample_identity(seed, unseen=True) for seed in SEEDS]
     for part in ("skin", "hair"):
-        ordinary, held = ({getattr(person, part) for person in looks[unseen]} - {None} for unseen in (False, True))
+        ordinary, held = ({getattr(person, part) for person in people} - {None} for people in (crowd, unseen))
         assert ordinary and held and not ordinary & held
-    for ordinary, held in zip(*looks.values(), strict=True):
+    for ordinary, held in zip(crowd, unseen, strict=True):
         assert (ordinary.age, ordinary.shape, ordinary.tone) == (held.age, held.shape, held.tone)
     for factor in FACTORS:
         held = [sample_spec(seed, factor=factor).identity.skin.startswith("middleage") for seed in range(30)]
@@ -177,9 +182,7 @@ def test_unseen_looks_are_seen_nowhere_else() -> None:
 
 
 def test_large_poses_are_larger_than_any_ordinary_one() -> None:
-    yaws = {
-        factor: np.array([sample_spec(seed, factor=factor).scene.yaw for seed in range(400)]) for factor in FACTORS
-    }
+    yaws = {factor: np.array([sample_scene(seed, factor=factor).yaw for seed in range(1000)]) for factor in FACTORS}
     assert np.abs(yaws["large_pose"]).min() >= 38 > 32 >= np.abs(yaws["ordinary"]).max()
     assert 0.4 < (yaws["large_pose"] > 0).mean() < 0.6 and abs(yaws["ordinary"].mean()) < 2
     for factor in set(FACTORS) - {"large_pose"}:
@@ -250,7 +253,7 @@ def test_a_frontal_scene_is_a_calm_portrait() -> None:
 @pytest.mark.parametrize("factor", FACTORS)
 def test_the_face_is_in_the_picture(renderer: FaceRenderer, factor: str) -> None:
     out = []
-    for seed in range(60):
+    for seed in range(30):
         marks = renderer.project(sample_spec(seed, factor=factor))[LANDMARK_VERTICES]
         out.append(((marks < 0) | (marks >= 224)).any(1))
     assert not np.array(out)[:, 17:].any()  # brows, eyes, nose and mouth

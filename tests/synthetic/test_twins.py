@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from portraits import PEOPLE, WOMAN, cheeks, drawn, inside, portrait
+from portraits import PEOPLE, WOMAN, cheeks, drawn, inside, placed, portrait
 
 from emo_toolkit.errors import EmoError
 from emo_toolkit.labels import GENDERS
@@ -78,7 +78,7 @@ def test_race_twins_differ_in_skin_and_age_twins_in_face(renderer: FaceRenderer)
         for key, twin in twin_grid(one, ages=(30.0,), genders=("female",), races=RENDERED_RACES).items()
     }
     assert skins["Black"] < 0.85 * min(skins["White"], skins["Asian"])
-    boxes = [np.ptp(drawn(renderer, twin, size=32)[1], axis=0) for twin in twin_grid(one, ages=(5.0, 40.0)).values()]
+    boxes = [np.ptp(placed(renderer, twin), axis=0) for twin in twin_grid(one, ages=(5.0, 40.0)).values()]
     assert boxes[1][1] / boxes[1][0] > 1.05 * boxes[0][1] / boxes[0][0]  # a grown face is longer
 
 
