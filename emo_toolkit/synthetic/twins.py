@@ -25,7 +25,8 @@ def twin_grid(
     """`spec` on every combination of the given ages (years), genders and races; what is not given stays as it is.
 
     With nothing given: `AGES` x both genders x `RENDERED_RACES`. Traits of the person that no attribute decides
-    (proportions, glasses, wrinkle pattern, clothes) are drawn from the same chance, so they are kept.
+    (proportions, glasses, wrinkle pattern, clothes) are drawn from the same chance, so they are kept; what was changed
+    by hand is not, because every twin is drawn anew from the person's seed.
 
     Returns:
         {(age, gender, race): spec}, ages outermost.
