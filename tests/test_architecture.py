@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_FACE = "emo_toolkit"  # emo_toolkit/__init__.py
 FLOORS = {
-    "errors": 0,
+    **dict.fromkeys(("errors", "workers"), 0),
     **dict.fromkeys(("labels", "schema"), 0.5),  # the words of the house: every room may use them
     "photos": 0.9,  # what media.py stands on
     **dict.fromkeys(("media", "model", "recording"), 1),

@@ -6,11 +6,9 @@ However a run ends, no process stays, no file is half there, and the next run go
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from itertools import chain
-from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import cv2
@@ -19,6 +17,7 @@ from tqdm import tqdm
 from emo_toolkit.data.synthetic_writer import SyntheticWriter, clear_partials, draw_item
 from emo_toolkit.synthetic.plan import Item, plan_item
 from emo_toolkit.synthetic.renderer import FaceRenderer
+from emo_toolkit.workers import fresh_processes, obey_parent
 
 AHEAD = 4  # items a worker that are queued, being drawn, or waiting for their turn to be written down
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -36,15 +35,8 @@ class Worker:
     @staticmethod
     def start() -> None:
         """One thread; deaf to the terminal's Ctrl-C, which the parent answers; gone when the parent is."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        obey_parent()
         cv2.setNumThreads(1)
-        threading.Thread(target=Worker.leave_with_parent, daemon=True).start()
-
-    @staticmethod
-    def leave_with_parent() -> None:
-        """Ends a worker whose parent was killed and cannot end it."""
-        multiprocessing.parent_process().join()
-        os._exit(1)
 
     @staticmethod
     def draw(item: Item, folder: Path, size: int, frames: int) -> dict:
@@ -83,7 +75,7 @@ class Drawing:
         os.environ.update(dict.fromkeys(THREADS, "1"))  # workers read them when they start
         for sign in (signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, lambda number, _: self._asked.append(number))
-        with ProcessPoolExecutor(self.workers, mp_context=_fresh_processes(), initializer=Worker.start) as pool:
+        with ProcessPoolExecutor(self.workers, mp_context=fresh_processes(__name__), initializer=Worker.start) as pool:
             try:
                 return [self._draw(kind, count, pool) for kind, count in counts.items()]
             except BaseException:
@@ -121,12 +113,3 @@ class Drawing:
         if self._asked:
             raise Stopped(self._asked[0])
         return future.result()
-
-
-def _fresh_processes() -> BaseContext:
-    """Workers that share nothing with this process; where the system can, they share one import of the libraries."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context

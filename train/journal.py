@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emo_toolkit.data.synthetic_writer import write_whole
+from emo_toolkit.data.synthetic_writer import append_whole, write_whole
 from emo_toolkit.errors import EmoError
 
 WRITTEN, REFUSED, INVALID, UNANSWERED, UNREADABLE = "written", "refused", "invalid", "unanswered", "unreadable"
@@ -70,15 +70,7 @@ class Journal:
             header = json.dumps({"made_from": self.made_from}) + "\n"
             write_whole(self.path, lambda path: path.write_text(header, encoding="utf-8"))
         line = json.dumps(entry._asdict(), separators=(",", ":")).encode() + b"\n"
-        with self.path.open("ab", buffering=0) as file:
-            before = file.tell()
-            try:
-                while line:  # a full disk takes a part, and refuses the rest
-                    line = line[file.write(line) :]
-            except OSError:
-                file.truncate(before)
-                raise
-        self._note(entry, before)
+        self._note(entry, append_whole(self.path, line))
 
     def answered(self, name: str) -> bool:
         """Whether a sample needs no more asking."""

@@ -1,16 +1,15 @@
 """A folder or a manifest -> the files of a batch, one by one, in an order that does not change."""
 
-import csv
 import errno
-import json
-import math
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from ..data.lists import table_rows
 from ..data.manifest import KIND_OF_SUFFIX
+from ..errors import EmoError
 from .errors import BatchRefused
 from .rows import carried_name
 
@@ -69,45 +68,11 @@ def _walk(root: Path) -> Iterator[Entry]:
 
 
 def _listed(manifest: Path) -> Iterator[Entry]:
-    for where, row in _json_rows(manifest) if manifest.suffix.lower() == ".jsonl" else _csv_rows(manifest):
-        name = row.pop("path", None)
-        columns = {carried_name(column): value for column, value in row.items()}
-        problem = "" if isinstance(name, str) and name else f"{where} of the manifest has no path"
-        yield Entry(str(name or ""), columns, problem)
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:  # Excel writes a mark first
-        reader = csv.DictReader(lines, skipinitialspace=True)
-        try:
-            names = list(reader.fieldnames or ())
-            if "path" not in names or len(set(names)) < len(names):
-                raise BatchRefused(f"{path}, line 1: expected names of columns, each once, with commas; one is 'path'")
-            for row in reader:
-                where = f"line {reader.line_num}"
-                if None in row:
-                    raise BatchRefused(f"{path}, {where}: more cells than columns; put a text with commas in quotes")
-                yield where, row
-        except UnicodeDecodeError as error:
-            raise BatchRefused(f"{path} is not UTF-8 text; save it as CSV in UTF-8") from error
-        except csv.Error as error:
-            raise BatchRefused(f"{path}, line {reader.line_num}: {error}; is it a CSV file?") from error
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
-            except (ValueError, RecursionError) as error:
-                raise BatchRefused(f"{path}, line {number}: no JSON ({error}); expected one object a line") from error
-            if not isinstance(row, dict):
-                raise BatchRefused(f'{path}, line {number}: expected an object, as in {{"path": "a.jpg"}}')
-            yield f"line {number}", row
-
-
-def _finite(digits: str) -> float | None:
-    number = float(digits)
-    return number if math.isfinite(number) else None
+    try:
+        for number, row in table_rows(manifest, "path"):
+            name = row.pop("path", None)
+            columns = {carried_name(column): value for column, value in row.items()}
+            problem = "" if isinstance(name, str) and name else f"line {number} of the manifest has no path"
+            yield Entry(str(name or ""), columns, problem)
+    except EmoError as error:
+        raise BatchRefused(str(error)) from error

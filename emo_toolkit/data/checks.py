@@ -1,12 +1,7 @@
 """Samples -> what is wrong with their rows and files, found before a run is paid for; and the counts to expect."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +9,7 @@ from ..errors import MediaError
 from ..labels import LABELS
 from ..media import load_media
 from ..schema import EmoSample
+from ..workers import fresh_processes, obey_parent
 
 FILES_A_TURN = 16  # that a process gets at once
 EACH_500 = (500,) * 8
@@ -97,7 +93,7 @@ def check_files(samples: Sequence[EmoSample], *, workers: int = 1) -> Iterator[P
     if workers == 1 or not samples:
         yield from map(check_file, samples)
         return
-    with ProcessPoolExecutor(workers, mp_context=_fresh_processes(), initializer=_obey_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fresh_processes(__name__), initializer=obey_parent) as pool:
         yield from pool.map(check_file, samples, chunksize=FILES_A_TURN)
 
 
@@ -117,23 +113,3 @@ def check_file(sample: EmoSample) -> Problem | None:
 
 def _problem(kind: str, sample: EmoSample, text: str) -> Problem:
     return Problem(kind, sample.id, sample.path, sample.row, text)
-
-
-def _fresh_processes() -> BaseContext:
-    """Workers without this process's decoder threads; where the system can, they share one import of the libraries."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def _obey_parent() -> None:
-    """Leaves Ctrl-C to the parent, and goes when the parent is gone, however it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_go_with_parent, daemon=True).start()
-
-
-def _go_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -4,8 +4,6 @@ path,label,split,caption,kind
 photos/anna.jpg,happy,train,"She smiles, looking left.",image
 """
 
-import csv
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 from ..errors import EmoError
 from ..labels import LABELS, canonical
 from ..schema import EmoSample
-from .lists import find
+from .lists import find, table_rows
 
 COLUMNS = ("path", "label", "split", "caption", "kind")
 MANIFEST_SPLITS = ("all", "train", "valid", "test")  # "all" takes every row, with or without a split
@@ -43,7 +41,8 @@ def read_manifest(root: Path, split: str) -> Iterator[EmoSample]:
     if not path.is_file():
         raise EmoError(f"{path} does not exist; --root must be a manifest (.csv or .jsonl) or its folder")
     complaints = []
-    for where, row in _json_rows(path) if path.suffix == ".jsonl" else _csv_rows(path):
+    for number, row in table_rows(path, "path", "label"):
+        where = f"{path}, line {number}"
         try:
             sample = _sample(path, where, row)
         except ValueError as error:
@@ -79,35 +78,3 @@ def _sample(manifest: Path, where: str, row: dict) -> EmoSample:
         caption=caption or None,
         row=where,
     )
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:  # Excel writes a mark first
-        reader = csv.DictReader(lines, skipinitialspace=True)
-        try:
-            if not {"path", "label"} <= set(reader.fieldnames or ()):
-                raise EmoError(f"{path}, line 1: expected the names of the columns, at least path,label, with commas")
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row:
-                    raise EmoError(f"{where}: more cells than columns; put a caption that has commas in quotes")
-                yield where, row
-        except UnicodeDecodeError as error:
-            raise EmoError(f"{path} is not UTF-8 text; save it as CSV in UTF-8") from error
-        except csv.Error as error:
-            raise EmoError(f"{path}, line {reader.line_num}: {error}; is it a CSV file?") from error
-
-
-def _json_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise EmoError(f"{where}: no JSON ({error}); one object a line is expected") from error
-            if not isinstance(row, dict):
-                raise EmoError(f'{where}: expected an object, as in {{"path": "a.jpg", "label": "fear"}}')
-            yield where, row

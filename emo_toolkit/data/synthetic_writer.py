@@ -99,14 +99,7 @@ class SyntheticWriter:
             ValueError: for NaN and infinities, which JSON does not have.
         """
         line = json.dumps({"item": self.next, **row}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        with self.path(split).open("ab", buffering=0) as file:
-            before = file.tell()
-            try:
-                while line:  # a full disk takes a part, and refuses the rest
-                    line = line[file.write(line) :]
-            except OSError:
-                file.truncate(before)
-                raise
+        append_whole(self.path(split), line)
         self.counts[split] += 1
         self.next += 1
 
@@ -176,6 +169,23 @@ def finish(root: Path, made_from: dict, writers: Iterable[SyntheticWriter]) -> N
     text = json.dumps({"made_from": made_from, "counts": filled}, indent=1)
     write_whole(root / "README.md", lambda path: path.write_text(card, encoding="utf-8"))
     write_whole(root / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def append_whole(path: Path, line: bytes) -> int:
+    """Appends all of a line or, on a full disk, nothing of it; returns where the line begins in the file.
+
+    Raises:
+        OSError: when the disk is full.
+    """
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            while line:  # a full disk takes a part, and refuses the rest
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(before)
+            raise
+    return before
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
