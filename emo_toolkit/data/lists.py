@@ -58,10 +58,8 @@ def _csv_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict]]
         try:
             names = list(reader.fieldnames or ())
             if not set(needed) <= set(names) or len(set(names)) < len(names):
-                least = ",".join(needed)
-                raise EmoError(
-                    f"{path}, line 1: expected the names of the columns, each once, with commas; at least {least}"
-                )
+                known = " and ".join(f"one is '{name}'" for name in needed)
+                raise EmoError(f"{path}, line 1: expected the names of the columns, each once, with commas; {known}")
             for row in reader:
                 if None in row:
                     line = f"{path}, line {reader.line_num}"
