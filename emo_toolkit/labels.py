@@ -4,6 +4,7 @@ public repositories disagree on the integers. Sources: the data sets' own papers
 """
 
 import re
+from bisect import bisect_right
 
 BASIC_7 = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 LABELS: dict[str, tuple[str, ...]] = {
@@ -38,6 +39,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 _CANONICAL = {word: label for label, words in SYNONYMS.items() for word in (label, *words)}
 
 AGE_GROUPS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
+AGE_STARTS = (0, 3, 10, 20, 30, 40, 50, 60, 70)  # first year of each
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Indian", "Asian")  # FaceXFormer's classes without "Others"; never estimated for visitors
 
@@ -45,6 +47,11 @@ RACES = ("White", "Black", "Indian", "Asian")  # FaceXFormer's classes without "
 def canonical(word: str) -> str | None:
     """The label that `word` names ("joy" -> "happiness"), or None."""
     return _CANONICAL.get(word.strip().lower())
+
+
+def age_group(years: float) -> str:
+    """The word of AGE_GROUPS for an age in years."""
+    return AGE_GROUPS[max(0, bisect_right(AGE_STARTS, years) - 1)]
 
 
 def parse_label(text: str | None, options: tuple[str, ...]) -> str | None:

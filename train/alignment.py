@@ -26,18 +26,18 @@ def word_embeddings(
     )
 
 
-def alignment_loss(
+def alignment_losses(
     tokens: torch.Tensor, words: torch.Tensor, targets: torch.Tensor, arguments: AlignArguments
 ) -> torch.Tensor:
-    """Cross-entropy of every frame token's similarity to the words, plus a pull towards the raters' mean word, which
-    leaves no part of the token in directions that the words do not span.
+    """(N,) cross-entropy of every frame token's similarity to the words, plus a pull towards the raters' mean word,
+    which leaves no part of the token in directions that the words do not span; means over the tokens of a frame.
 
     Args:
         tokens: (N, K, D) frame tokens; words: (L, D); targets: (N, L), rows sum to 1.
     """
     log_p = (arguments.scale * similarity_to(tokens, words)).log_softmax(-1)
-    similarity = -(targets.unsqueeze(1) * log_p).sum(-1).mean()
-    distance = (tokens.float() - (targets @ words).unsqueeze(1)).square().sum(-1).mean()
+    similarity = -(targets.unsqueeze(1) * log_p).sum(-1).mean(1)
+    distance = (tokens.float() - (targets @ words).unsqueeze(1)).square().sum(-1).mean(1)
     return similarity + arguments.pull * distance / words.square().sum(-1).mean()
 
 
@@ -57,16 +57,17 @@ class Aligner(nn.Module):
         super().__init__()
         self.model = model
         self.arguments = arguments
-        self.register_buffer("words", words)
+        self.register_buffer("words", words, persistent=False)
 
     def forward(self, inputs: dict[str, torch.Tensor], targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """inputs of the processor, one frame a sample; targets (B, L) -> loss and scores (B, K, L)."""
-        tokens, _ = self.model.get_frame_tokens(
-            inputs["vision_features"][:, 0],
-            inputs["face_embeds"][:, 0],
-            inputs["face_landmarks"][:, 0],
-            inputs["face_found"][:, 0],
-            inputs["guide_input_ids"],
-            inputs["guide_attention_mask"],
+        """inputs of the processor with N real frames; targets (N, L) -> losses (N,) and scores (N, K, L)."""
+        tokens = self.model.get_real_frame_tokens(**{name: inputs[name] for name in FRAME_AND_GUIDE})[0]
+        return alignment_losses(tokens, self.words, targets, self.arguments), similarity_to(
+            tokens.detach(), self.words
         )
-        return alignment_loss(tokens, self.words, targets, self.arguments), similarity_to(tokens.detach(), self.words)
+
+
+FRAME_AND_GUIDE = (
+    *("vision_features", "face_embeds", "face_landmarks", "face_found", "frame_mask"),
+    *("guide_input_ids", "guide_attention_mask"),
+)

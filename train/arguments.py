@@ -1,6 +1,6 @@
 """The values of a training run: typed, checked, read from a recipe and then from the command line.
 
-run = parse_run(["train/recipes/mini.yaml", "lora.steps=200", "root=/data/ferplus"])
+run = parse_run(["train/recipes/mini.yaml", "lora.steps=200", "sources.ferplus.root=/data/ferplus"])
 """
 
 import dataclasses
@@ -14,11 +14,26 @@ from emo_toolkit.errors import EmoError
 
 
 @dataclass(frozen=True)
+class SourceArguments:
+    """One data set of a run. `root` is a folder of the user's; recipes leave it open."""
+
+    dataset: str = ""  # a key of emo_toolkit.data.DATASETS; "": the source's own name in the recipe
+    root: str = ""
+    split: str = "train"
+    valid_split: str = "valid"  # "test" where a set has no other: rafdb, dfew, ferv39k, mafw; "none": not measured on
+    fold: int = 0  # of a set with folds, such as dfew and mafw; 0 for the others
+    category: bool = True  # FERID's category item of every sample
+    instructions: tuple[str, ...] = ()  # files of train/generate_instructions.py about the same split
+    weight: float = 1.0  # how often a row of this source is drawn, beside the rows of others
+    align: bool = True  # whether stage 1 learns from it (not from clips whose label holds for a few frames only)
+
+
+@dataclass(frozen=True)
 class AlignArguments:
     """Stage 1: the projectors, the Q-Former and Face Info Mining learn to speak in the label words' embeddings."""
 
     epochs: float = 4.0
-    batch_size: int = 128
+    batch_size: int = 128  # over all processes
     learning_rate: float = 1e-3
     gate_opening: float = 1.0  # what the gates are set to at step 0: through a closed gate nothing behind it learns
     gate_learning_rate: float = 3e-3
@@ -26,6 +41,7 @@ class AlignArguments:
     warmup: float = 0.05  # share of the steps
     scale: float = 20.0  # inverse temperature of the cosine similarity
     pull: float = 1.0  # weight of the squared distance to the raters' mean word
+    balance: float = 0.0  # class-balanced sampling: rows are drawn by (size of their class) ** -balance; 1: all alike
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class LoraArguments:
 
     steps: int = 600  # optimiser steps
     batch_size: int = 32  # over all processes
+    micro_batch_size: int = 0  # rows of one pass through the model; 0: all of a process's rows at once
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.05
@@ -50,24 +67,24 @@ class LoraArguments:
     weight_decay: float = 0.0
     warmup: float = 0.03
     max_grad_norm: float = 1.0
+    gradient_checkpointing: bool = False
+    length_grouped: bool = True  # batches of rows of like length: less padding
+    balance: float = 0.0  # as in stage 1
     align_weight: float = 0.2  # how much of stage 1's loss stays
     attributes_share: float = 0.3  # share of prompts with the age-gender-race sentence
-    rater_share: float = 0.15  # share of free questions answered from the raters' votes
+    free_share: float = 0.15  # share of rows with a free question, where there are any
     clip_share: float = 0.05  # share of stills shown as a short clip of `clip_frames` equal frames
     clip_frames: int = 4
 
 
 @dataclass(frozen=True)
 class RunArguments:
-    """One run. `root` and `cache` are folders of the user's; recipes leave them open."""
+    """One run. `cache` and the roots of the sources are folders of the user's; recipes leave them open."""
 
     checkpoint: str = "mini-base"
     face_tokens: int = 0  # face tokens a branch, to compare; 0 keeps the checkpoint's (it changes no weight's shape)
-    dataset: str = "ferplus"
-    split: str = "train"
-    valid_split: str = "valid"  # "test" where a set has no other: rafdb, dfew, ferv39k, mafw
-    fold: int = 0  # of a set with folds, such as dfew and mafw; 0 for the others
-    root: str = ""
+    branches: tuple[str, ...] = ("global", "local")  # of Face Info Mining; what is left out stays behind a closed gate
+    sources: dict[str, SourceArguments] = field(default_factory=dict)
     cache: str = "priors"
     analyser: str = "embedded-2"  # version of the analyser that made the cache; "facexformer-1" for the other one
     output: str = "runs/mini"
@@ -75,13 +92,13 @@ class RunArguments:
     mixed_precision: str = "bf16"
     log_every: int = 10
     save_every: int = 50
-    valid_samples: int = 256
+    valid_samples: int = 256  # of each source
     align: AlignArguments = field(default_factory=AlignArguments)
     lora: LoraArguments = field(default_factory=LoraArguments)
 
 
 def parse_run(words: list[str]) -> RunArguments:
-    """A recipe path, then any number of `name=value` or `stage.name=value`; the later one wins.
+    """A recipe path, then any number of `name=value` or `group.name=value`; the later one wins.
 
     Raises:
         EmoError: for an unknown name or a value of the wrong type; names the values known.
@@ -92,13 +109,16 @@ def parse_run(words: list[str]) -> RunArguments:
         if not separator:
             raise EmoError(f"'{word}' is not name=value, as in lora.steps=200")
         target = recipe
-        *stages, leaf = name.split(".")
-        for stage in stages:
+        *groups, leaf = name.split(".")
+        for group in groups:
             target = _group(target, name)
-            target[stage] = target.get(stage) or {}
-            target = target[stage]
+            target[group] = target.get(group) or {}
+            target = target[group]
         _group(target, name)[leaf] = yaml.safe_load(value)
-    return _build(RunArguments, recipe, "")
+    arguments = _build(RunArguments, recipe, "")
+    if unknown := set(arguments.branches) - {"global", "local"}:
+        raise EmoError(f"branches are global and local, not {', '.join(sorted(unknown))}")
+    return arguments
 
 
 def _group(values: Any, name: str) -> dict[str, Any]:
@@ -114,7 +134,10 @@ def _build(kind: type, values: Any, prefix: str) -> Any:
         if name not in fields:
             raise EmoError(f"'{prefix}{name}' is not a value of a run; known are {', '.join(fields)}")
         default = fields[name].default
-        if default is dataclasses.MISSING:  # a stage
+        if name == "sources":
+            sources = _group(value or {}, name)
+            arguments[name] = {key: _source(key, each) for key, each in sources.items()}
+        elif default is dataclasses.MISSING:  # a stage
             arguments[name] = _build(type(fields[name].default_factory()), value or {}, f"{name}.")
         else:
             try:
@@ -124,9 +147,16 @@ def _build(kind: type, values: Any, prefix: str) -> Any:
     return kind(**arguments)
 
 
+def _source(name: str, values: Any) -> SourceArguments:
+    source = _build(SourceArguments, values or {}, f"sources.{name}.")
+    return dataclasses.replace(source, dataset=source.dataset or name)
+
+
 def _convert(value: Any, kind: type) -> Any:
-    """`value` as `kind`; ValueError where nothing is given or the conversion would lose something."""
+    """`value` as `kind`; ValueError where nothing is given or the conversion would lose something. YAML reads a bare
+    `no` as a bool: `mixed_precision: "no"` needs its quotes."""
     converted = kind(value)
-    if value is None or (kind is int and converted != float(value)) or (kind is tuple and isinstance(value, str)):
+    lossy = (kind is int and converted != float(value)) or ((kind is bool) != isinstance(value, bool))
+    if value is None or lossy or (kind is tuple and isinstance(value, str)):
         raise ValueError(value)
     return converted

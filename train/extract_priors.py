@@ -80,7 +80,8 @@ def main() -> None:
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
     state = PartialState(cpu=not torch.cuda.is_available())
-    checkpoint = load(arguments.checkpoint, device=str(state.device))
+    with state.main_process_first():  # of several processes only the first can assemble a checkpoint
+        checkpoint = load(arguments.checkpoint, device=str(state.device))
     embedded = arguments.analyser == "embedded"
     analyser = EmbeddedAnalyser() if embedded else FaceXFormerAnalyser(arguments.analyser, device=str(state.device))
     key, extractor = cache_key(checkpoint, analyser.version), FacialPriorExtractor(analyser)

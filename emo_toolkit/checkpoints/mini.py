@@ -75,6 +75,8 @@ def _build(name: str, folder: Path, ingredients: dict[str, str], progress: Progr
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     try:
         model.save_pretrained(partial)
+        if not (partial / "config.json").is_file():  # transformers writes nothing in a rank above 0
+            raise CheckpointError(f"{name} is not assembled yet; let the first process load it before the others")
         build_processor(gguf, model.config).save_pretrained(partial)
         if progress:
             progress(f"assembling {name}", 2, 3)

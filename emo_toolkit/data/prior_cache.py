@@ -89,6 +89,15 @@ class PriorCache:
         """Whether every frame of a sample has a usable face."""
         return name in self._found
 
+    def frames(self, name: str) -> int:
+        """How many frames a sample has."""
+        _, first, end = self._where[name]
+        return end - first
+
+    def attributes(self, name: str) -> FaceAttributes:
+        """What the analyser estimated of a sample's age and gender."""
+        return self._attributes[name]
+
     def __contains__(self, name: str) -> bool:
         return name in self._where
 

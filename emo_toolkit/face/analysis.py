@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..labels import AGE_GROUPS, GENDERS
+from ..labels import AGE_GROUPS, AGE_STARTS, GENDERS, age_group
 from ..schema import FaceAttributes, FaceCrop
 from .detection import CROP_SCALE, CROP_SIZE
 from .geometry import apply, fit_similarity, warp
@@ -31,7 +31,6 @@ CHIP_PADDING = 0.2
 EXPRESSIONS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")  # order of the face-api net
 XCEPTION_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # FER2013's
 YEARS = np.arange(81, dtype=np.float32)  # classes of the age net
-AGE_STARTS = (0, 3, 10, 20, 30, 40, 50, 60, 70)  # first year of each of AGE_GROUPS
 
 
 class EmbeddedAnalyser:
@@ -77,12 +76,11 @@ class EmbeddedAnalyser:
         if not usable:
             return FaceAttributes()
         years = self._age(_chips(usable, 64))["probabilities"].mean(0)  # (81,)
-        starts = np.asarray(AGE_STARTS)
-        age = dict(zip(AGE_GROUPS, np.add.reduceat(years, starts).tolist(), strict=True))
+        age = dict(zip(AGE_GROUPS, np.add.reduceat(years, AGE_STARTS).tolist(), strict=True))
         female, male = self._gender(_chips(usable, 32))["probabilities"].mean(0).tolist()
         gender = {"male": male, "female": female}
         return FaceAttributes(
-            age=AGE_GROUPS[np.searchsorted(starts, years @ YEARS, side="right") - 1],
+            age=age_group(float(years @ YEARS)),
             gender=max(GENDERS, key=lambda word: gender[word]),
             origin="estimated",
             probabilities={"age": age, "gender": gender},

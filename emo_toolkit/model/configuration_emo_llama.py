@@ -23,6 +23,9 @@ class FaceInfoMiningConfig(PreTrainedConfig):
         clue_hidden_size, clue_num_layers, clue_num_heads, clue_intermediate_size: the Q-Former clue aggregator.
         num_clue_queries: its learned queries, averaged in groups to `num_face_tokens` tokens a branch.
         num_face_tokens: tokens that each branch hands to the language model for a frame.
+        summary_size: width of the direct way around the aggregator, from mean face token and landmarks; 0: none.
+        summary_dropout: of its hidden layer.
+        prior_parts: widths of the nets that a face token is joined from, for the summary's norm; (): one net.
     """
 
     model_type = "emo_llama_fim"
@@ -39,6 +42,9 @@ class FaceInfoMiningConfig(PreTrainedConfig):
     clue_intermediate_size: int = 3072
     num_clue_queries: int = 32
     num_face_tokens: int = 1
+    summary_size: int = 0
+    summary_dropout: float = 0.5
+    prior_parts: tuple[int, ...] | list[int] = ()
     dropout: float = 0.0
     initializer_range: float = 0.02
 
@@ -84,6 +90,9 @@ class EmoLlamaConfig(PreTrainedConfig):
                 f"The vision tower is {width} wide, but fim_config.hidden_size is {self.fim_config.hidden_size} and "
                 f"qformer_config.encoder_hidden_size is {self.qformer_config.encoder_hidden_size}; make them equal"
             )
+        parts, prior = self.fim_config.prior_parts, self.fim_config.prior_size
+        if parts and sum(parts) != prior:
+            raise ValueError(f"fim_config.prior_parts add up to {sum(parts)}, but a face token is {prior} wide")
         if self.fim_config.num_clue_queries % self.fim_config.num_face_tokens:
             raise ValueError(
                 f"{self.fim_config.num_clue_queries} clue queries cannot be averaged into "

@@ -150,6 +150,30 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         )
         return torch.cat([context, content, content + face.clues], dim=1), face
 
+    def get_real_frame_tokens(
+        self,
+        face_embeds: torch.Tensor,
+        face_landmarks: torch.Tensor,
+        face_found: torch.Tensor,
+        guide_input_ids: torch.Tensor,
+        guide_attention_mask: torch.Tensor,
+        *,
+        pixel_values: torch.Tensor | None = None,
+        vision_features: torch.Tensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        need_weights: bool = False,
+    ) -> tuple[torch.Tensor, FaceInfoMiningOutput]:
+        """The frame tokens (N, K, D) of the N real frames of a batch, in order; arguments as in `forward`."""
+        views = pixel_values if vision_features is None else vision_features
+        real = torch.ones_like(face_found) if frame_mask is None else frame_mask  # (B, F)
+        owner = real.nonzero()[:, 0]  # (N,) the batch row of each real frame
+        return self.get_frame_tokens(
+            self.get_vision_features(views[real]) if vision_features is None else views[real],
+            *(value[real] for value in (face_embeds, face_landmarks, face_found)),
+            *(value[owner] for value in (guide_input_ids, guide_attention_mask)),
+            need_weights=need_weights,
+        )
+
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -187,13 +211,15 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
         if face_found is not None:
-            views = pixel_values if vision_features is None else vision_features
-            real = torch.ones_like(face_found) if frame_mask is None else frame_mask  # (B, F)
-            owner = real.nonzero()[:, 0]  # (N,) the batch row of each real frame
-            tokens, face = self.get_frame_tokens(
-                self.get_vision_features(views[real]) if vision_features is None else views[real],
-                *(value[real] for value in (face_embeds, face_landmarks, face_found)),
-                *(value[owner] for value in (guide_input_ids, guide_attention_mask)),
+            tokens, face = self.get_real_frame_tokens(
+                face_embeds,
+                face_landmarks,
+                face_found,
+                guide_input_ids,
+                guide_attention_mask,
+                pixel_values=pixel_values,
+                vision_features=vision_features,
+                frame_mask=frame_mask,
                 need_weights=output_face_attentions,
             )
             inputs_embeds = self._fill(input_ids, inputs_embeds, tokens)

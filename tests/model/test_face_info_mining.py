@@ -6,14 +6,14 @@ import pytest
 import torch
 from tiny_inputs import random_batch
 
-from emo_toolkit.model import EmoLlamaForConditionalGeneration, FaceInfoMining, FaceInfoMiningConfig
+from emo_toolkit.model import EmoLlamaConfig, EmoLlamaForConditionalGeneration, FaceInfoMining, FaceInfoMiningConfig
 from emo_toolkit.model.face_info_mining import sample_patches
 from emo_toolkit.pipeline import EmoPipeline
 
 FRAMES, PATCHES, GUIDE, TEXT = 3, 16, 8, 20
 
 
-def make_module(*, num_face_tokens: int = 1, gates: float = 0.5) -> FaceInfoMining:
+def make_module(*, num_face_tokens: int = 1, gates: float = 0.5, **summary: object) -> FaceInfoMining:
     """A small module whose three pairs of gates are set to `gates`."""
     torch.manual_seed(0)
     config = FaceInfoMiningConfig(
@@ -27,6 +27,7 @@ def make_module(*, num_face_tokens: int = 1, gates: float = 0.5) -> FaceInfoMini
         clue_intermediate_size=32,
         num_clue_queries=4,
         num_face_tokens=num_face_tokens,
+        **summary,
     )
     module = FaceInfoMining(config, GUIDE, TEXT).eval()
     return set_gates(module, gates)
@@ -174,3 +175,40 @@ def test_halfway_between_two_cells_is_their_mean():
 def test_patches_must_be_a_square():
     with pytest.raises(ValueError, match="10 patches are not a square"):
         sample_patches(torch.zeros(1, 10, 4), torch.zeros(1, 68, 2))
+
+
+@torch.no_grad()
+def test_the_summary_adds_to_its_own_branch_alone():
+    module, inputs = make_module(summary_size=8, prior_parts=(8, 4)), make_inputs()
+    whole = module(**inputs).clues
+    module.summary = None
+    assert not torch.allclose(module(**inputs).clues, whole)
+    for mlp, branch in (("embedding_mlp", 0), ("landmark_mlp", 1)):
+        module = make_module(summary_size=8)
+        before = module(**inputs).clues
+        torch.nn.init.zeros_(getattr(module.summary, mlp)[-1].weight)
+        changed = (module(**inputs).clues - before).abs().amax((0, 2)) > 1e-6
+        assert changed.tolist() == [place == branch for place in range(2)]
+
+
+@torch.no_grad()
+def test_the_summary_keeps_closed_gates_and_missing_faces():
+    inputs = make_inputs()
+    assert make_module(summary_size=8, gates=0.0)(**inputs).clues.count_nonzero() == 0
+    inputs["found"][1] = False
+    clues = make_module(summary_size=8)(**inputs).clues
+    assert clues[1].count_nonzero() == 0 and clues[0].count_nonzero() > 0
+
+
+@torch.no_grad()
+def test_the_summary_does_not_care_how_loud_a_net_is():
+    module, inputs = make_module(summary_size=8, prior_parts=(8, 4)), make_inputs()
+    before = module.summary(inputs["embedding"], inputs["landmarks"])
+    louder = torch.cat([inputs["embedding"][..., :8], 1000 * inputs["embedding"][..., 8:]], dim=-1)
+    torch.testing.assert_close(module.summary(louder, inputs["landmarks"]), before, atol=1e-3, rtol=1e-3)
+
+
+def test_parts_must_add_up_to_the_face_token():
+    fim = {"hidden_size": 1408, "prior_size": 12, "prior_parts": [8, 3]}
+    with pytest.raises(ValueError, match="prior_parts add up to 11, but a face token is 12 wide"):
+        EmoLlamaConfig(fim_config=fim)

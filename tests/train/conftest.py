@@ -12,7 +12,7 @@ from ferplus_tree import row_of, votes_for, write_split
 from PIL import Image
 
 from emo_toolkit.labels import LABELS
-from train import extract_priors
+from train import extract_priors, generate_instructions
 from train.run import Run
 
 COUNTS = {"train": 16, "valid": 6}
@@ -45,19 +45,30 @@ def cache(ferplus: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+@pytest.fixture(scope="session")
+def instructions(ferplus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Free questions about the train split, as generate_instructions.py writes them."""
+    path = tmp_path_factory.mktemp("instructions") / "raters.json"
+    with pytest.MonkeyPatch.context() as patch:
+        words = ("--dataset", "ferplus", "--root", ferplus, "--writer", "raters", "--out", path)
+        patch.setattr(sys, "argv", ["generate_instructions.py", *map(str, words)])
+        generate_instructions.main()
+    return path
+
+
 @pytest.fixture
-def recipe(ferplus: Path, cache: Path, tiny: Path, tmp_path: Path) -> Path:
+def recipe(ferplus: Path, instructions: Path, cache: Path, tiny: Path, tmp_path: Path) -> Path:
     """Eight steps of stage 1 and six of stage 2."""
     values = {
         "checkpoint": str(tiny),
-        "root": str(ferplus),
+        "sources": {"ferplus": {"root": str(ferplus), "instructions": [str(instructions)]}},
         "cache": str(cache),
         "output": str(tmp_path / "run"),
         "mixed_precision": "no",
         "save_every": 100,
         "log_every": 2,
         "align": {"epochs": 2, "batch_size": 4, "learning_rate": 0.003},
-        "lora": {"steps": 6, "batch_size": 4, "rank": 2, "dropout": 0.1, "clip_share": 0.3, "rater_share": 0.3},
+        "lora": {"steps": 6, "batch_size": 4, "rank": 2, "dropout": 0.1, "clip_share": 0.3, "free_share": 0.3},
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))

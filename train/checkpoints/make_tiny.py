@@ -86,6 +86,7 @@ def make_config(tokenizer: PreTrainedTokenizerFast, *, prior_size: int = 1536) -
         },
         fim_config={
             "prior_size": prior_size,
+            "summary_size": 16,
             "num_prior_tokens": 49,
             "hidden_size": 32,
             "num_attention_heads": 4,
