@@ -1,5 +1,6 @@
 """The two stages of training: `AlignStage` teaches the frame tokens to speak, `LoraStage` the LLM to listen."""
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import BatchFeature
@@ -164,18 +166,19 @@ class LoraStage:
         torch.manual_seed(run.arguments.seed * SEED_STRIDE + number)
         self.model.train()
         pieces = self.batches(number)
-        answers = mean_over_processes(run, sum(int((inputs["labels"] != -100).sum()) for inputs, _, _ in pieces))
+        rows = mean_over_processes(run, sum(len(inputs["labels"]) for inputs, _, _ in pieces))
         frames = mean_over_processes(run, sum(float(aligned.sum()) for _, _, aligned in pieces))
         total = 0.0
         for place, (inputs, targets, aligned) in enumerate(pieces):
             last = place == len(pieces) - 1
             with nullcontext() if last else accelerator.no_sync(self.model):
                 with accelerator.autocast():
-                    outputs = self.model(**inputs, num_items_in_batch=answers)
+                    outputs = self.model(**inputs)
+                    answer = row_losses(outputs.logits, inputs["labels"]).sum() / rows
                     each = alignment_losses(outputs.frame_tokens, run.words, targets, run.arguments.align)
                 align = (aligned * each).sum() / frames.clamp(min=1)
-                accelerator.backward(outputs.loss + values.align_weight * align)
-            total += outputs.loss.item()
+                accelerator.backward(answer + values.align_weight * align)
+            total += answer.item()
         accelerator.clip_grad_norm_(self.learnt, values.max_grad_norm)
         self.optimizer.step()
         self.scheduler.step()
@@ -200,6 +203,7 @@ class LoraStage:
                 options = table[0]["options"]
                 firsts = torch.tensor([run.processor.answer_ids(option)[0] for option in options])
                 said += [options[choice] for choice in logits[starts][:, firsts].argmax(-1).tolist()]
+            write_rows(run.output / f"valid-{name}.jsonl", table, said)
             figures |= {f"{name}_{key}": value for key, value in war_uar(table["label"], said).items()}
         return figures
 
@@ -207,6 +211,18 @@ class LoraStage:
         bare = self.run.accelerator.unwrap_model(self.model)
         save_state(self.path, bare, self.optimizer, done)
         export_adapter(bare, self.run.output / "adapter")
+
+
+def row_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(B,) mean cross-entropy of each row's answer, so that a word weighs as much as a paragraph: by the token, one
+    explanation would outweigh twenty labels, and the label is what the model is asked for.
+
+    Args:
+        logits: (answer tokens, vocabulary), as the model gives them with labels; labels: (B, S), -100 outside answers.
+    """
+    answers = labels[:, 1:] != -100
+    each = F.cross_entropy(logits.float(), labels[:, 1:][answers], reduction="none")
+    return torch.stack([part.mean() for part in each.split(answers.sum(1).tolist())])
 
 
 def check_rows(run: Run, table: Any, size: int, name: str) -> None:
@@ -259,6 +275,8 @@ def wrap(run: Run) -> PeftModel:
         modules_to_save=list(values.modules_to_save),
         task_type="CAUSAL_LM",
     )
+    if run.accelerator.device.type == "cpu":  # torch's fused attention is slow backwards there: 3.7 s a step, now 2.7
+        run.model.language_model.set_attn_implementation("eager")
     torch.manual_seed(run.arguments.seed)
     model = get_peft_model(run.model.requires_grad_(False), config)
     if values.gradient_checkpointing:
@@ -280,3 +298,11 @@ def export_adapter(model: PeftModel, folder: Path) -> None:
     }
     model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card, an empty form
+
+
+def write_rows(path: Path, table: Any, said: Sequence[str]) -> None:
+    """What was said of each validation sample, as train/compare.py reads it."""
+    columns = zip(table["sample"], table["label"], said, strict=True)
+    rows = [json.dumps({"id": name, "truth": truth, "label": label}) + "\n" for name, truth, label in columns]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(rows))

@@ -2,6 +2,7 @@
 answers."""
 
 import copy
+import json
 import math
 import re
 import signal
@@ -16,13 +17,14 @@ from safetensors import safe_open
 from emo_toolkit.checkpoints import load
 from emo_toolkit.data import PriorCache, load_samples
 from emo_toolkit.errors import EmoError
+from emo_toolkit.labels import LABELS
 from emo_toolkit.pipeline import EmoPipeline
 from train import extract_priors, finetune
 from train.alignment import alignment_losses, similarity_to
 from train.arguments import AlignArguments, parse_run
 from train.extract_priors import cache_key
 from train.run import Run
-from train.stages import AlignStage, LoraStage
+from train.stages import AlignStage, LoraStage, row_losses
 
 STAGES = (AlignStage, LoraStage)
 
@@ -218,3 +220,20 @@ def test_small_pieces_of_a_batch_give_the_same_gradient(recipe, watched, monkeyp
     assert gradients[0].keys() == gradients[1].keys()
     for name, value in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], value, atol=1e-6, rtol=1e-4, msg=name)
+
+
+def test_a_word_weighs_as_much_as_a_paragraph():
+    torch.manual_seed(0)
+    labels = torch.full((2, 9), -100)
+    labels[0, 8], labels[1, 2:] = 3, torch.tensor([1, 2, 3, 4, 0, 1, 2])
+    logits = torch.randn(8, 5)  # the answer tokens of both rows
+    each = torch.nn.functional.cross_entropy(logits, labels[labels != -100], reduction="none")
+    torch.testing.assert_close(row_losses(logits, labels), torch.stack([each[0], each[1:].mean()]))
+
+
+def test_what_was_said_of_each_sample_is_kept(recipe, ferplus, watched, tmp_path):
+    finetune.main([str(recipe)])
+    rows = [json.loads(line) for line in (tmp_path / "run" / "valid-ferplus.jsonl").read_text().splitlines()]
+    truth = {sample.id: sample.label for sample in load_samples("ferplus", ferplus, "valid")}
+    assert {row["id"]: row["truth"] for row in rows} == truth
+    assert all(row["label"] in LABELS["ferplus"] for row in rows)
