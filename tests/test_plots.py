@@ -1,4 +1,4 @@
-"""Scores -> bars: order, honest scale, no ground of their own, and colours that all eyes can tell apart."""
+"""Scores and reports -> figures: honest scales, exact intervals, no ground, and colours that all eyes tell apart."""
 
 import json
 
@@ -6,8 +6,21 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from emo_toolkit.evaluation import by_group, evaluate, join_folds
 from emo_toolkit.labels import LABELS
-from emo_toolkit.plots import COLOURS, INK, OTHER, label_bars
+from emo_toolkit.plots import (
+    COLOURS,
+    INK,
+    MEASURES,
+    OTHER,
+    class_bars,
+    confusion_matrix,
+    fold_dots,
+    group_forest,
+    label_bars,
+    to_html,
+)
+from emo_toolkit.schema import EvalReport, FoldsReport, GroupReport
 
 SCORES = {"neutral": 0.2, "happiness": 0.7, "fear": 0.1}
 PAGES = ("#ffffff", "#f8fafc", "#0b0f19", "#1e293b")  # grounds of the page, light and dark
@@ -18,6 +31,29 @@ EYES = {
     "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
+
+
+def report(fold: int | None = None, *, silent: int = 0) -> EvalReport:
+    """Four of the seven labels of DFEW, with some answers that name none."""
+    rng = np.random.default_rng(fold or 0)
+    truth = rng.choice(LABELS["dfew"][:4], 80).tolist()
+    said = [label if rng.random() < 0.6 else str(rng.choice(LABELS["dfew"])) for label in truth]
+    said[:silent] = [None] * silent
+    return evaluate(truth, said, labels=LABELS["dfew"], dataset="dfew", split="test", fold=fold)
+
+
+def groups(origin: str = "exact") -> GroupReport:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"truth": "fear", "label": "fear" if rng.random() < 0.7 else None, "groups": {"age": name}}
+        for name in ("3-9", "20-29", "70+")
+        for _ in range(30)
+    ]
+    return by_group(rows, "age", origin=origin)
+
+
+def folds() -> FoldsReport:
+    return join_folds([report(number) for number in (1, 2, 3, 4, 5)])
 
 
 def linear(colour: str) -> np.ndarray:
@@ -92,3 +128,73 @@ def test_the_eight_expressions_look_different_to(eyes: str) -> None:
     seen = [lab(np.array(EYES[eyes]) @ linear(COLOURS[label])) for label in LABELS["ferplus"]]
     gaps = [np.linalg.norm(one - other) for place, one in enumerate(seen) for other in seen[:place]]
     assert min(gaps) > 24
+
+
+def test_a_map_of_shares_holds_every_answer() -> None:
+    made = report(silent=9)
+    heat = confusion_matrix(made).data[0]
+    shares = np.array(heat.z)
+    assert list(heat.y) == list(LABELS["dfew"][:4]) and list(heat.x) == [*LABELS["dfew"], "no label"]
+    assert shares.sum(1) == pytest.approx(np.ones(4))
+    assert [shares[place][place] for place in range(4)] == pytest.approx(list(made.recalls.values()))
+    counts = np.array(heat.customdata)[..., 0]
+    assert (counts[:, :-1] == made.confusion[:4]).all() and counts.sum() == 80 and counts[:, -1].sum() == 9
+
+
+def test_maps_share_one_scale_whatever_they_hold() -> None:
+    maps = [confusion_matrix(made).data[0] for made in (report(), report(1), report(silent=80))]
+    assert {(heat.zmin, heat.zmax) for heat in maps} == {(0, 1)}
+    assert len({str(heat.colorscale) for heat in maps}) == 1
+    assert list(maps[0].x) == list(LABELS["dfew"])  # no column for what did not happen
+
+
+def test_whiskers_end_at_the_interval() -> None:
+    made = report()
+    for bars, name in zip(class_bars(made).data, ("recall", "precision", "f1"), strict=True):
+        for at, each in enumerate(made.classes.values()):
+            low, high = getattr(each, f"{name}_interval")
+            assert bars.x[at] == getattr(each, name) and bars.x[at] + bars.error_x.array[at] == pytest.approx(high)
+            assert bars.x[at] - bars.error_x.arrayminus[at] == pytest.approx(low)
+    assert [bars.name for bars in class_bars(made).data] == ["recall", "precision", "F1"]
+
+
+def test_a_forest_has_a_line_for_each_group() -> None:
+    made = groups()
+    war, uar = group_forest(made).data
+    assert list(war.y) == list(uar.y) == ["3-9 (30)", "20-29 (30)", "70+ (30)"]
+    assert list(war.x) == [group.war for group in made.groups]
+    assert war.marker.symbol != uar.marker.symbol
+    assert "estimated" not in group_forest(made).layout.title.text
+    assert "estimated" in group_forest(groups("estimated")).layout.title.text
+
+
+def test_folds_with_their_means() -> None:
+    made = folds()
+    figure = fold_dots(made)
+    assert list(figure.data[1].x) == [each.uar for each in made.reports]
+    assert sorted(line.x0 for line in figure.layout.shapes) == pytest.approx(sorted([made.war, made.uar]))
+
+
+def test_scores_are_drawn_on_the_whole_scale() -> None:
+    for figure in (class_bars(report()), group_forest(groups()), fold_dots(folds())):
+        low, high = figure.layout.xaxis.range
+        assert low <= 0 and high >= 1 and figure.layout.yaxis.autorange == "reversed"
+
+
+def test_figures_of_reports_look_like_the_others() -> None:
+    for figure in (confusion_matrix(report()), class_bars(report()), group_forest(groups()), fold_dots(folds())):
+        assert figure.layout.paper_bgcolor.endswith(" 0)") and figure.layout.font.color == INK
+        assert figure.layout.title.text and len(figure.to_json()) < 12_000
+
+
+@pytest.mark.parametrize("eyes", EYES)
+@pytest.mark.parametrize("together", [("war", "uar"), ("recall", "precision", "f1")])
+def test_measures_look_different_to(eyes: str, together: tuple[str, ...]) -> None:
+    seen = [lab(np.array(EYES[eyes]) @ linear(MEASURES[name][1])) for name in together]
+    assert min(np.linalg.norm(one - other) for place, one in enumerate(seen) for other in seen[:place]) > 24
+
+
+def test_one_page_carries_the_library_once_and_asks_for_nothing() -> None:
+    pieces = to_html([class_bars(report()), confusion_matrix(report())])
+    assert len(pieces[0]) > 1_000_000 > 50_000 > len(pieces[1])
+    assert "src=" not in pieces[1] and not any("<script src" in piece or 'src="http' in piece for piece in pieces)

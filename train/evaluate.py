@@ -1,123 +1,145 @@
-"""Evaluates a checkpoint on a data set with the pipeline that users meet: WAR and UAR with 95 % intervals.
+"""Evaluates a checkpoint on a data set with the pipeline that users meet: WAR, UAR and F1 with 95 % intervals.
 
     python train/evaluate.py --checkpoint mini --dataset ferplus --root DIR --split valid --limit 1500
+    python train/evaluate.py --checkpoint runs/dfew-{fold}/adapter --dataset dfew --root DIR --fold all
+    python train/evaluate.py --dataset synthetic --root DRAWN --split test large_pose --explain --groups --figures OUT
     accelerate launch --multi_gpu --num_processes 2 train/evaluate.py ...   the same figures, sooner; also on CPUs
 
 `--output report.json` also writes one row a sample to report.jsonl. Run again after an interruption, it goes on.
+Two such files of rows: train/compare.py. What else can be done without the model: train/baselines.py.
 """
 
 import argparse
 import json
-import os
 import random
-from collections.abc import Iterable
-from dataclasses import asdict
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
 from tqdm import tqdm
 
+from emo_toolkit.checkpoints import load
 from emo_toolkit.data import DATASETS, load_samples
-from emo_toolkit.evaluation import evaluate, to_json
-from emo_toolkit.labels import LABELS
-from emo_toolkit.pipeline import EmoPipeline
+from emo_toolkit.errors import EmoError
 from emo_toolkit.schema import EmoSample
+from train.answers import FOLD, ORIGINS, Asked, Reader, answer_rows, read_rows, write_text
+from train.findings import check, find, lines_of, values_of
+from train.report_page import page
+
+Job = tuple[int | None, EmoSample]  # fold, sample
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default="mini", help="mini, a folder or a Hub id")
+    parser.add_argument(
+        "--checkpoint", default="mini", help=f"mini, a folder or a Hub id; {FOLD} in it is the number of the fold"
+    )
     parser.add_argument("--dataset", default="ferplus", choices=sorted(DATASETS))
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--fold", type=int, help="of a set with folds, such as dfew and mafw")
-    parser.add_argument("--limit", type=int, help="only so many samples, drawn at random (the same ones every time)")
+    parser.add_argument("--split", nargs="+", default=["test"], help="one, or several to be scored together")
+    parser.add_argument("--fold", type=fold_of, help='of a set with folds, such as dfew and mafw: 1 to 5, or "all"')
+    parser.add_argument("--limit", type=int, help="only so many samples a fold, at random (the same ones every time)")
     parser.add_argument("--estimate", action="store_true", help="put estimated age and gender into the prompt")
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="also ask what shows it, and score the answer's action units (drawn sets)",
+    )
+    parser.add_argument(
+        "--groups",
+        nargs="?",
+        const="exact",
+        choices=ORIGINS,
+        help="scores by age, gender, race, pose, strength, factor of drawn faces; 'estimated': by the age and gender "
+        "that a net estimates of real ones, with its errors (never race)",
+    )
+    parser.add_argument("--figures", type=Path, help="folder for report.html: all figures, tables and what they mean")
     parser.add_argument("--output", type=Path, help="report.json; rows go to report.jsonl beside it")
     return parser.parse_args()
 
 
-def answer_rows(pipeline: EmoPipeline, samples: Iterable[EmoSample], *, estimate: bool, rows_file: Path) -> None:
-    """Appends one JSON row a sample; a row that is already there is not asked again."""
-    with rows_file.open("a", encoding="utf-8") as rows:
-        rows.write("\n")  # ends a row that an interruption cut short
-        for sample in samples:
-            prediction = pipeline.predict(
-                sample.path, options=LABELS[sample.dataset], box=sample.box, estimate=estimate
-            )
-            row = {"id": sample.id, "truth": sample.label, "estimate": estimate, **asdict(prediction)}
-            del row["prompt"], row["path"]
-            rows.write(json.dumps(row) + "\n")
-            rows.flush()
+def fold_of(word: str) -> int | str:
+    """A number or "all"."""
+    return word if word == "all" else int(word)
 
 
-def main() -> None:
-    arguments = parse_arguments()
+def load_jobs(arguments: argparse.Namespace) -> list[Job]:
+    """The samples of every fold that is asked for, in the order in which they are asked.
+
+    Raises:
+        EmoError: for a set or split that is not there, or one without folds.
+    """
+    everything = range(1, DATASETS[arguments.dataset].folds + 1)
+    if arguments.fold == "all" and not everything:
+        raise EmoError(f"{arguments.dataset} has no folds; leave --fold out")
+    jobs: list[Job] = []
+    for fold in everything if arguments.fold == "all" else (arguments.fold,):
+        splits = dict.fromkeys(arguments.split)
+        samples = [
+            sample for split in splits for sample in load_samples(arguments.dataset, arguments.root, split, fold=fold)
+        ]
+        random.Random(0).shuffle(samples)
+        jobs += [(fold, sample) for sample in samples[: arguments.limit]]
+    if not jobs:
+        raise EmoError(f"--limit {arguments.limit} leaves no sample; give a number above 0")
+    return jobs
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Answers this process's share of the samples; the main one then joins all rows."""
     state = PartialState(cpu=not torch.cuda.is_available())
-    samples = load_samples(arguments.dataset, arguments.root, arguments.split, fold=arguments.fold)
-    random.Random(0).shuffle(samples)
-    samples = samples[: arguments.limit]
+    asked = Asked(arguments.checkpoint, arguments.estimate, arguments.explain, arguments.groups)
+    jobs = load_jobs(arguments)
+    check(asked, arguments.dataset, drawn=all(sample.truth for _, sample in jobs))
     part = arguments.dataset + (f"-fold{arguments.fold}" if arguments.fold else "")
     output = arguments.output or Path(f"report-{arguments.checkpoint.replace('/', '_')}-{part}.json")
     output.parent.mkdir(parents=True, exist_ok=True)
     mine = output.with_suffix(f".{state.process_index}of{state.num_processes}.partial.jsonl")
-    asked = (arguments.checkpoint, arguments.estimate)
-    done = {row["id"] for row in read_rows([mine]) if (row["checkpoint"], row.get("estimate")) == asked}
-    with state.main_process_first():
-        pipeline = EmoPipeline.from_checkpoint(arguments.checkpoint)
-    share = [sample for sample in samples[state.process_index :: state.num_processes] if sample.id not in done]
-    bar = tqdm(share, unit="sample", disable=not state.is_main_process)
-    answer_rows(pipeline, bar, estimate=arguments.estimate, rows_file=mine)
+    earlier, pipeline = read_rows([mine]), None
+    for fold in dict.fromkeys(fold for fold, _ in jobs):  # every process enters every fold, for the sake of the others
+        here = asked.of_fold(fold)
+        done = {row["id"] for row in earlier if here.answered_by(row, fold)}
+        share = [sample for other, sample in jobs if other == fold][state.process_index :: state.num_processes]
+        todo = [sample for sample in share if sample.id not in done]
+        with state.main_process_first():
+            if todo and (pipeline is None or pipeline.checkpoint.name != here.checkpoint):
+                pipeline = Reader(load(here.checkpoint), pipeline.extractor if pipeline else None)
+        if pipeline and todo:
+            bar = tqdm(todo, unit="sample", disable=not state.is_main_process, desc=f"fold {fold}" if fold else None)
+            answer_rows(pipeline, bar, here, rows_file=mine, fold=fold)
     state.wait_for_everyone()
     if state.is_main_process:
-        finish(arguments, samples, output, state.num_processes)
+        finish(jobs, asked, output, state.num_processes, figures=arguments.figures)
 
 
-def finish(arguments: argparse.Namespace, samples: list[EmoSample], output: Path, processes: int) -> None:
-    """Joins the rows of all processes, prints the figures and writes both files."""
+def finish(jobs: Sequence[Job], asked: Asked, output: Path, processes: int, *, figures: Path | None = None) -> None:
+    """Joins the rows of all processes, prints the figures and writes the files."""
     partials = [output.with_suffix(f".{rank}of{processes}.partial.jsonl") for rank in range(processes)]
-    by_id = {row["id"]: row for row in read_rows(partials)}
-    rows = [by_id[sample.id] for sample in samples]
-    report = evaluate(
-        [row["truth"] for row in rows],
-        [row["label"] for row in rows],
-        labels=LABELS[arguments.dataset],
-        dataset=arguments.dataset,
-        split=arguments.split,
-        no_face=sum(row["status"] == "no_face" for row in rows),
-    )
-    asked = {"checkpoint": arguments.checkpoint, "estimate": arguments.estimate, "fold": arguments.fold}
-    values = asked | to_json(report)
-    write_whole(output, json.dumps(values, indent=1))
-    write_whole(output.with_suffix(".jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
+    written = [(row.get("fold"), row) for row in read_rows(partials)]
+    found = {(fold, row["id"]): row for fold, row in written if asked.of_fold(fold).answered_by(row, fold)}
+    missing = [sample.id for fold, sample in jobs if (fold, sample.id) not in found]
+    if missing:
+        raise EmoError(f"{len(missing)} samples have no row, such as {missing[0]}; run the same line again")
+    rows = [found[fold, sample.id] for fold, sample in jobs]
+    findings = find(rows, asked, {sample.id: sample.truth for _, sample in jobs}, dataset=jobs[0][1].dataset)
+    write_text(output, json.dumps(values_of(findings), indent=1))
+    write_text(output.with_suffix(".jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
+    if figures:
+        figures.mkdir(parents=True, exist_ok=True)
+        write_text(figures / "report.html", page(findings))
     for partial in partials:
-        partial.unlink()
-    (low, high), (below, above) = report.war_interval, report.uar_interval
-    print(f"{arguments.checkpoint} on {arguments.dataset} {arguments.split}, n = {report.n}")
-    print(f"WAR {report.war:.4f}  [{low:.4f}, {high:.4f}]   UAR {report.uar:.4f}  [{below:.4f}, {above:.4f}]")
-    print("recall  " + "  ".join(f"{label} {value:.2f}" for label, value in report.recalls.items()))
-    print(f"{report.no_face} without a usable face, {report.unparsed} without a label (all counted as wrong)")
-    print(f"report: {output}")
+        partial.unlink(missing_ok=True)
+    print("\n".join(lines_of(findings)))
+    print(f"report: {output}" + (f", figures: {figures / 'report.html'}" if figures else ""))
 
 
-def read_rows(paths: Iterable[Path]) -> list[dict]:
-    """Rows of JSONL files; a last line cut short by an interruption is dropped."""
-    rows = []
-    for path in paths:
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return rows
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file under another name first, so that it is never half there."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+def main() -> None:
+    try:
+        evaluate(parse_arguments())
+    except (EmoError, OSError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

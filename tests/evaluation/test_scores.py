@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emo_toolkit.evaluation import evaluate, to_json
+from emo_toolkit.evaluation.scores import table_of
 from emo_toolkit.schema import EvalReport
 
 LABELS = ("happiness", "sadness", "anger", "contempt")
@@ -55,6 +56,49 @@ def test_a_class_that_is_only_predicted_has_no_recall():
     assert report.uar == report.war == 0.5 and "contempt" not in report.recalls
 
 
+def test_precision_and_f1_by_hand():
+    truth = ["happiness"] * 6 + ["sadness"] * 3 + ["anger"]
+    predicted = [*["happiness"] * 5, "sadness", "sadness", "happiness", None, "contempt"]
+    report = score(truth, predicted)
+    happy, sad, angry = (report.classes[label] for label in ("happiness", "sadness", "anger"))
+    assert (happy.support, happy.predicted, sad.support, sad.predicted) == (6, 6, 3, 2)
+    assert (happy.precision, happy.f1) == (pytest.approx(5 / 6), pytest.approx(5 / 6))
+    assert (sad.recall, sad.precision, sad.f1) == (pytest.approx(1 / 3), 0.5, pytest.approx(2 / 5))
+    assert (angry.recall, angry.precision, angry.f1) == (0, 0, 0)  # never named: precision 0, not left out
+    assert report.macro_f1 == pytest.approx((5 / 6 + 2 / 5 + 0) / 3)  # contempt never occurs, so it does not count
+    assert report.weighted_f1 == pytest.approx((6 * 5 / 6 + 3 * 2 / 5) / 10)
+
+
+def test_f1_is_the_harmonic_mean():
+    report = score(*drawn(400, 0.5))
+    for each in report.classes.values():
+        assert each.f1 == pytest.approx(2 * each.precision * each.recall / (each.precision + each.recall))
+        for name in ("recall", "precision", "f1"):
+            low, high = getattr(each, f"{name}_interval")
+            assert 0 <= low < getattr(each, name) < high <= 1
+    assert report.macro_f1 == pytest.approx(np.mean([each.f1 for each in report.classes.values()]))
+
+
+def test_intervals_cover_what_a_large_set_would_show():
+    whole = score(*drawn(200_000, 0.6, seed=99))
+    hits = dict.fromkeys(("war", "uar", "macro_f1", "weighted_f1"), 0)
+    for seed in range(60):
+        report = score(*drawn(300, 0.6, seed=seed))
+        for name in hits:
+            low, high = getattr(report, f"{name}_interval")
+            hits[name] += low <= getattr(whole, name) <= high
+    assert all(count >= 50 for count in hits.values()), hits  # 95 % of 60 are 57; chance rarely takes 7
+
+
+def test_the_table_can_be_had_back():
+    truth, predicted = drawn(300, 0.4)
+    predicted[:40] = [None] * 40
+    report = score(truth, predicted)
+    table = table_of(report)
+    assert table.shape == (4, 5) and table.sum() == 300 and table[:, -1].sum() == report.unparsed == 40
+    assert table.sum(1).tolist() == [truth.count(label) for label in LABELS]
+
+
 def test_perfect_and_hopeless():
     perfect = score(list(LABELS), list(LABELS))
     assert perfect.war == perfect.uar == 1 and perfect.war_interval == perfect.uar_interval == (1.0, 1.0)
@@ -79,6 +123,17 @@ def test_the_same_seed_gives_the_same_interval():
     assert score(truth, predicted).uar_interval != score(truth, predicted, seed=1).uar_interval
 
 
+def test_the_order_of_the_labels_changes_nothing():
+    truth, predicted = drawn(60, 0.5)
+    one = evaluate(truth, predicted, labels=LABELS, dataset="made", split="test")
+    other = evaluate(truth, predicted, labels=(*LABELS[::-1], "awe"), dataset="made", split="test")
+    for name in ("war", "uar", "macro_f1", "weighted_f1"):
+        for part in (name, f"{name}_interval"):
+            assert getattr(one, part) == pytest.approx(getattr(other, part), abs=1e-12)
+    assert one.classes["anger"].f1_interval == pytest.approx(other.classes["anger"].f1_interval, abs=1e-12)
+    assert (one.confusion[::-1, ::-1] == other.confusion[:4, :4]).all()
+
+
 @pytest.mark.parametrize(
     ("truth", "predicted", "message"),
     [
@@ -96,3 +151,8 @@ def test_the_report_is_plain_json():
     values = to_json(score(["happiness", "sadness"], ["happiness", None]))
     assert json.loads(json.dumps(values)) == values
     assert {"war", "uar", "n", "war_interval_95", "uar_interval_95", "recalls", "confusion"} <= values.keys()
+    assert {"macro_f1", "weighted_f1", "macro_f1_interval_95", "weighted_f1_interval_95"} <= values.keys()
+    assert values["classes"]["sadness"] == {
+        **{"support": 1, "predicted": 0, "recall": 0, "precision": 0, "f1": 0},
+        **dict.fromkeys(("recall_interval_95", "precision_interval_95", "f1_interval_95"), [0, 0]),
+    }
