@@ -103,7 +103,7 @@ def parse_run(words: list[str]) -> RunArguments:
     Raises:
         EmoError: for an unknown name or a value of the wrong type; names the values known.
     """
-    recipe = yaml.safe_load(Path(words[0]).read_text()) or {}
+    recipe = read_recipe(Path(words[0]))
     for word in words[1:]:
         name, separator, value = word.partition("=")
         if not separator:
@@ -119,6 +119,30 @@ def parse_run(words: list[str]) -> RunArguments:
     if unknown := set(arguments.branches) - {"global", "local"}:
         raise EmoError(f"branches are global and local, not {', '.join(sorted(unknown))}")
     return arguments
+
+
+def read_recipe(path: Path, *, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The values of a recipe. `base: other.yaml`, relative to the recipe, lays them over those of another one.
+
+    Raises:
+        EmoError: the base is no file, or leads back to the recipe.
+    """
+    values = _group(yaml.safe_load(path.read_text()) or {}, str(path))
+    if "base" not in values:
+        return values
+    above, base = (*above, path.resolve()), path.parent / str(values.pop("base"))
+    if not base.is_file():
+        raise EmoError(f"{path} has the base {base}, which is not there; it is a path relative to the recipe")
+    if base.resolve() in above:
+        raise EmoError(f"{path} has the base {base}, which leads back to it; a recipe cannot be its own base")
+    return _over(read_recipe(base, above=above), values)
+
+
+def _over(lower: Any, upper: Any) -> Any:
+    """Groups are merged value by value, and an empty one changes nothing; of anything else the upper one counts."""
+    if not isinstance(lower, dict) or not isinstance(upper, dict | None):
+        return upper
+    return lower | {name: _over(lower.get(name), value) for name, value in (upper or {}).items()}
 
 
 def _group(values: Any, name: str) -> dict[str, Any]:

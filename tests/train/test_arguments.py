@@ -1,15 +1,39 @@
-"""The values of a run: every recipe parses, a wrong one is named, and sources are named."""
+"""The values of a run: every recipe parses and is what it says, a wrong one is named, and sources are named."""
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import train
 from emo_toolkit.data import DATASETS
+from emo_toolkit.data.checks import PUBLISHED
 from emo_toolkit.errors import EmoError
 from train.arguments import LoraArguments, RunArguments, SourceArguments, parse_run
 
-RECIPES = sorted((Path(train.__file__).parent / "recipes").glob("*.yaml"))
+FOLDER = Path(train.__file__).parent / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+NO_RUN = "7b"  # what the 7b recipes share
+CONVERSATIONS = {"rafdb": 12, "affectnet": 283, "affectnet7": 283, "dfew": 7, "ferv39k": 30, "mafw": 7}  # FERID, k
+NO_AGR = {"lora.attributes_share": 0.0}
+ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {  # what each one's values are, where its base has others
+    "7b_joint": {
+        "lora_only": {"branches": (), **NO_AGR},
+        "landmarks": {"branches": ("local",), **NO_AGR},
+        "embedding": {"branches": ("global",), **NO_AGR},
+        "fim": NO_AGR,
+        "category_only": {"lora.free_share": 0.0},
+    },
+    "mini": {
+        "full": {"align.epochs": 2.0, "lora.steps": 80},
+        "no_fim": {"branches": ()},
+        "no_landmarks": {"branches": ("global",)},
+        "no_embedding": {"branches": ("local",)},
+        "no_agr": NO_AGR,
+        "lora_only": {"branches": (), **NO_AGR},
+    },
+}
 
 
 @pytest.fixture
@@ -22,15 +46,93 @@ def recipe(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_parses(path):
     run = parse_run([str(path), "lora.steps=7"])
-    assert run.lora.steps == 7 and run.sources
+    assert run.lora.steps == 7 and bool(run.sources) == (path.stem != NO_RUN)
     for source in run.sources.values():
         splits = (*DATASETS[source.dataset].splits, "none")
         assert source.split in splits and source.valid_split in splits
         assert bool(source.fold) == bool(DATASETS[source.dataset].folds)
 
 
-def test_there_is_a_recipe_for_mini():
-    assert "mini" in {path.stem for path in RECIPES}
+def test_there_is_a_recipe_for_every_experiment():
+    sets = {f"7b_{name}" for name in DATASETS if not name.startswith(("synthetic", "manifest"))}
+    ablations = {f"{base}_{name}" for base, names in ABLATIONS.items() for name in names}
+    others = {NO_RUN, "7b_joint", "7b_image_to_video", "7b_video_to_image", "mini", "tiny"}
+    assert {path.stem for path in RECIPES} == sets | ablations | others
+
+
+@pytest.mark.parametrize(("base", "name"), [(base, name) for base, names in ABLATIONS.items() for name in names])
+def test_an_ablation_changes_only_what_it_ablates(base, name):
+    changed = ABLATIONS[base][name]
+    whole = values_of("mini_full" if base == "mini" and name != "full" else base)
+    assert all(whole[key] != value for key, value in changed.items())
+    assert values_of(f"{base}_{name}") == whole | changed  # so the steps, batches and rows are the same too
+
+
+@pytest.mark.parametrize("path", [path for path in RECIPES if path.stem.startswith("7b_")], ids=lambda path: path.stem)
+def test_a_7b_run_is_one_epoch_of_the_published_sizes(path):
+    run = parse_run([str(path)])
+    items = sum(sum(PUBLISHED[each.dataset, "train", each.fold or None]) for each in run.sources.values())
+    talks = 1000 * sum(CONVERSATIONS.get(each.dataset, 0) for each in run.sources.values())
+    assert run.lora.steps == (items + talks) // run.lora.batch_size
+    if path.stem != "7b_joint_category_only":
+        assert run.lora.free_share == round(talks / (items + talks), 2)
+    assert all(each.category and not each.root and not each.instructions for each in run.sources.values())
+
+
+def test_a_transfer_has_no_source_of_the_other_kind():
+    stills, clips = (
+        {each.dataset for each in parse_run([str(FOLDER / f"7b_{name}.yaml")]).sources.values()}
+        for name in ("image_to_video", "video_to_image")
+    )
+    assert stills == {"rafdb", "ferplus", "affectnet"} and clips == {"dfew", "ferv39k", "mafw"}
+    assert stills | clips == set(parse_run([str(FOLDER / "7b_joint.yaml")]).sources)
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """Every value of a recipe by its name on the command line."""
+
+    def flat(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+        found = {}
+        for key, value in values.items():
+            found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        return found
+
+    return flat(dataclasses.asdict(parse_run([str(FOLDER / f"{name}.yaml")])), "")
+
+
+def test_a_base_lies_under_its_recipe(recipe, tmp_path):
+    (tmp_path / "over").mkdir()
+    middle, top = tmp_path / "over" / "middle.yaml", tmp_path / "over" / "top.yaml"
+    middle.write_text(f"base: ../{recipe.name}\nbranches: [local]\nlora: {{rank: 3, alpha: 6}}\nalign:\n")
+    top.write_text("base: middle.yaml\nseed: 5\nbranches: []\nlora: {rank: 4}\nsources: {ferplus: {weight: 2}}\n")
+    run = parse_run([str(top), "align.epochs=9", "sources.ferplus.root=/data"])
+    assert (run.checkpoint, run.align.epochs, run.align.learning_rate, run.seed) == ("a", 9.0, 1e-3, 5)
+    assert run.branches == () and run.lora == LoraArguments(rank=4, alpha=6)
+    assert run.sources == {"ferplus": SourceArguments("ferplus", "/data", weight=2.0)}
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("other.yaml", "run.yaml has the base .*other.yaml, which is not there"),
+        ("run.yaml", "a recipe cannot be its own base"),
+        ("loop.yaml", "loop.yaml has the base .*run.yaml, which leads back to it"),
+        ("[]", "which is not there"),
+        ("", "which is not there"),
+        ("list.yaml", "list.yaml' needs a group of values"),
+    ],
+)
+def test_a_wrong_base_is_named(recipe, tmp_path, base, message):
+    (tmp_path / "loop.yaml").write_text("base: run.yaml\n")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    recipe.write_text(f"base: {base}\nseed: 1\n")
+    with pytest.raises(EmoError, match=message):
+        parse_run([str(recipe)])
+
+
+def test_a_base_is_named_in_the_recipe_only(recipe):
+    with pytest.raises(EmoError, match="'base' is not a value of a run"):
+        parse_run([str(recipe), "base=other.yaml"])
 
 
 def test_the_command_line_wins(recipe):

@@ -1,6 +1,7 @@
 """extract_priors.py: photos and clips in one shard, either analyser, and processes that share the work."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,7 +73,8 @@ def test_processes_share_the_shards_out(people, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(extract_priors, "SHARD_ROWS", 1)
     run(monkeypatch, people, tmp_path / "one", tiny)
     for rank in (1, 0):
-        state = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))
+        ranks = {"process_index": rank, "num_processes": 2, "main_process_first": nullcontext}
+        state = SimpleNamespace(device=torch.device("cpu"), **ranks)
         monkeypatch.setattr(extract_priors, "PartialState", lambda state=state, **_: state)
         run(monkeypatch, people, tmp_path / "two", tiny)
         assert len(list((tmp_path / "two").iterdir())) == {1: 2, 0: 4}[rank]
