@@ -16,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 DATA=${DATA:-data} # holds rafdb ferplus affectnet dfew ferv39k mafw, each in its published layout (train/README.md)
 OUT=${OUT:-runs/paper}
 WEIGHTS=${WEIGHTS:-weights} # holds llama-vid-7b-full-224-video-fps-1 instructblip-vicuna-7b facexformer/ckpts/model.pt
-LAUNCH=${LAUNCH:-accelerate launch --config_file train/accelerate/fsdp.yaml}
+LAUNCH=${LAUNCH:-accelerate launch --config_file train/accelerate/ddp.yaml}
 ANALYSER=${ANALYSER:-embedded} # or facexformer, most likely the paper's: evaluate.py cannot read with it yet
 JOINT_FOLDS=${JOINT_FOLDS:-1} # of "1 2 3 4 5"; the paper's are not known, and each costs a whole joint run
 GEMINI=${GEMINI:-} # such as "--model NAME --prices IN OUT --max-cost 500", of each set; empty: no conversations

@@ -30,7 +30,7 @@ SCRIPTS = {
     )
 }
 FINETUNE = "train/finetune.py"
-LAUNCH = ["accelerate", "launch", "--config_file", "train/accelerate/fsdp.yaml"]
+LAUNCH = ["accelerate", "launch", "--config_file", "train/accelerate/ddp.yaml"]
 GEMINI = "--model NAME --prices 0.1 0.4 --max-cost 5"
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}  # its python
 
