@@ -33,7 +33,7 @@ WINGS = {"model", "face", "synthetic"}  # each stands alone; pipeline, data and 
 DOORS = {
     "gradio": ("app.py",),
     "spaces": ("app.py",),
-    "plotly": ("emo_toolkit/plots.py",),
+    "plotly": ("emo_toolkit/plots/",),
     "decord": ("emo_toolkit/media.py",),
     "av": (
         "emo_toolkit/media.py",
@@ -249,7 +249,7 @@ BAD = [
     ("app.py", "from emo_toolkit import EmoPipeline\nimport spaces", "app.py imports ['emo_toolkit'] before spaces"),
 ]
 GOOD = [
-    ("emo_toolkit/schema.py", "from .errors import EmoError"),
+    ("emo_toolkit/schema/flow.py", "from ..errors import EmoError"),
     (
         "emo_toolkit/checkpoints/parts.py",
         "import peft\nfrom ..model import EmoLlamaConfig\nfrom ..errors import EmoError",

@@ -33,7 +33,7 @@ configs:
 
 Made by emo_toolkit's train/generate_synthetic.py; manifest.json says from what. Nobody in it exists. Labels are the
 EMFACS convention that the action units were drawn from, not what people read from the pictures: scores on it are no
-scores on real faces. `load_dataset(FOLDER, "images")` reads it; each column is explained in emo_toolkit/schema.py
+scores on real faces. `load_dataset(FOLDER, "images")` reads it; each column is explained in emo_toolkit/schema/flow.py
 (FaceTruth) and emo_toolkit/data/synthetic.py. The splits named after a factor hold it out: no person is in two splits.
 """
 

@@ -8,18 +8,9 @@ import pytest
 
 from emo_toolkit.evaluation import by_group, evaluate, join_folds
 from emo_toolkit.labels import LABELS
-from emo_toolkit.plots import (
-    COLOURS,
-    INK,
-    MEASURES,
-    OTHER,
-    class_bars,
-    confusion_matrix,
-    fold_dots,
-    group_forest,
-    label_bars,
-    to_html,
-)
+from emo_toolkit.plots import COLOURS, class_bars, confusion_matrix, fold_dots, group_forest, label_bars, to_html
+from emo_toolkit.plots.scores import MEASURES
+from emo_toolkit.plots.style import INK, OTHER
 from emo_toolkit.schema import EvalReport, FoldsReport, GroupReport
 
 SCORES = {"neutral": 0.2, "happiness": 0.7, "fear": 0.1}

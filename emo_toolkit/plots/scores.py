@@ -1,4 +1,4 @@
-"""Scores and reports -> plotly Figure, for app, notebooks and reports. The colour of each expression lives here."""
+"""Scores and reports -> figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,29 +6,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from .labels import canonical
-from .schema import EvalReport, FoldsReport, GroupReport
+from ..labels import canonical
+from ..schema import EvalReport, FoldsReport, GroupReport
+from .style import BAR, COLOURS, FIXED, HEAD, NAMES, OTHER, SCALE, SHARES, base_figure, titled
 
-# Chosen by search: the eight FERPlus labels stay apart (CIE76 > 24) for trichromats and for all three kinds of colour
-# blindness (Machado, 2009), and all stand out from white and from near-black.
-COLOURS = {
-    "neutral": "#99958b",
-    "happiness": "#f1aa0d",
-    "surprise": "#58c6d7",
-    "sadness": "#1358ed",
-    "anger": "#f77458",
-    "disgust": "#117c17",
-    "fear": "#b55acb",
-    "contempt": "#aa0d77",
-    "anxiety": "#783abc",
-    "helplessness": "#d4af89",
-    "disappointment": "#bc8d03",
-}
-OTHER = COLOURS["neutral"]  # for words that are no label of ours
-INK = "#808080"  # reads on white and on near-black alike
-GRID = "rgba(128, 128, 128, 0.2)"
 TITLE = "Perceived expression<br><span style='font-size: 12px'>the model's own likelihood of each word</span>"
-SCALE = "Blues"  # of every map of shares: one hue, so that only its lightness counts, and always from 0 to 100 %
 # Name, colour, sign and the same as a letter. Okabe and Ito (2008); but their green comes too near to blue for F1.
 MEASURES = {
     "war": ("WAR", "#0072b2", "circle", "●"),
@@ -47,11 +29,7 @@ KEYS = {
 }
 NO_LABEL = "no label"
 COUNTED = "in brackets, how many faces"
-FIXED: dict[str, Any] = {"fixedrange": True, "zeroline": False}
-SHARES = FIXED | {"tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%", "tickangle": 0, "gridcolor": GRID}
-NAMES = {"autorange": "reversed", "type": "category", "automargin": True, "ticklabelstandoff": 6, "fixedrange": True}
 SPAN = "%{x:.1%}, 95 % interval %{customdata[0]:.1%} to %{customdata[1]:.1%}<extra></extra>"
-BAR, HEAD = 32, 96  # px, height of one bar with its gap, and of title and axis together
 
 
 def label_bars(scores: Mapping[str, float]) -> go.Figure:
@@ -77,7 +55,7 @@ def label_bars(scores: Mapping[str, float]) -> go.Figure:
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.2%}<extra></extra>",
     )
-    figure = _figure([bars], TITLE, height=HEAD + BAR * len(labels))
+    figure = base_figure([bars], TITLE, height=HEAD + BAR * len(labels))
     figure.update_layout(bargap=0.3)
     figure.update_xaxes(
         range=[0, 1.25],  # room for "100.0%" behind the longest bar, on a phone too
@@ -114,8 +92,8 @@ def confusion_matrix(report: EvalReport) -> go.Figure:
         ygap=1,
         showscale=False,  # every cell that is not white has its number
     )
-    title = _title("What each true expression was read as", "rows are true, columns answered; % of the row")
-    figure = _figure([heat], title, height=150 + 30 * len(rows))
+    title = titled("What each true expression was read as", "rows are true, columns answered; % of the row")
+    figure = base_figure([heat], title, height=150 + 30 * len(rows))
     figure.update_xaxes(tickangle=-45, showgrid=False, automargin=True, **FIXED)
     figure.update_yaxes(showgrid=False, **NAMES)
     return figure
@@ -141,8 +119,8 @@ def class_bars(report: EvalReport) -> go.Figure:
                 hovertemplate=f"%{{y}}: {word} {SPAN}",
             )
         )
-    title = _title("How well each expression is read", _legend("recall", "precision", "f1"), COUNTED)
-    figure = _figure(bars, title, height=HEAD + 40 + 50 * len(labels))
+    title = titled("How well each expression is read", _legend("recall", "precision", "f1"), COUNTED)
+    figure = base_figure(bars, title, height=HEAD + 40 + 50 * len(labels))
     figure.update_layout(barmode="group", bargap=0.25, margin={"t": 80, "r": 24}, showlegend=False)
     figure.update_xaxes(range=[0, 1.02], **SHARES)
     figure.update_yaxes(**NAMES)
@@ -153,47 +131,18 @@ def group_forest(report: GroupReport) -> go.Figure:
     """WAR and UAR of each group with 95 % intervals, a line a group."""
     names = [f"{group.name} ({group.n})" for group in report.groups]
     key = KEYS.get(report.key, report.key) + (", as estimated by a net" if report.origin == "estimated" else "")
-    return _forest(report.groups, names, _title(f"By {key}", _legend("war", "uar"), COUNTED))
+    return _forest(report.groups, names, titled(f"By {key}", _legend("war", "uar"), COUNTED))
 
 
 def fold_dots(report: FoldsReport) -> go.Figure:
     """WAR and UAR of each fold with 95 % intervals, and their plain means as lines."""
     names = [f"fold {each.fold} ({each.n})" for each in report.reports]
     figure = _forest(
-        report.reports, names, _title("Scores of each fold", _legend("war", "uar"), "dotted: means over the folds")
+        report.reports, names, titled("Scores of each fold", _legend("war", "uar"), "dotted: means over the folds")
     )
     for name in ("war", "uar"):
         figure.add_vline(x=getattr(report, name), line={"color": MEASURES[name][1], "dash": "dot", "width": 1})
     return figure
-
-
-def to_html(figures: Sequence[go.Figure]) -> list[str]:
-    """Figures as pieces of one HTML page that needs no network; the first piece carries plotly.js for all."""
-    config = {"displayModeBar": False, "responsive": True}
-    return [
-        figure.to_html(full_html=False, include_plotlyjs=place == 0, config=config, default_width="100%")
-        for place, figure in enumerate(figures)
-    ]
-
-
-def _figure(traces: Sequence[Any], title: str, *, height: int) -> go.Figure:
-    """The look of the house: no ground of its own, title at the left, nothing that a scrolling finger can move."""
-    figure = go.Figure(traces)
-    figure.update_layout(
-        template="none",  # without it, plotly writes a white ground behind the bars
-        title={"text": title, "font": {"size": 14}, "x": 0.0, "xref": "container", "xanchor": "left", "pad": {"l": 4}},
-        font={"color": INK, "size": 13},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        height=height,
-        margin={"l": 8, "r": 8, "t": 60, "b": 32},
-        dragmode=False,  # a finger that scrolls the page shall not zoom
-    )
-    return figure
-
-
-def _title(what: str, *notes: str) -> str:
-    return "".join([what, *(f"<br><span style='font-size: 12px'>{note}</span>" for note in notes)])
 
 
 def _legend(*names: str) -> str:
@@ -205,7 +154,7 @@ def _legend(*names: str) -> str:
 
 def _forest(scores: Sequence[Any], names: Sequence[str], title: str) -> go.Figure:
     """WAR and UAR of named scores as dots with whiskers, a line a name."""
-    figure = _figure([], title, height=HEAD + 30 + 44 * len(names))
+    figure = base_figure([], title, height=HEAD + 30 + 44 * len(names))
     for name in ("war", "uar"):
         word, colour, sign, _ = MEASURES[name]
         values = [getattr(each, name) for each in scores]
