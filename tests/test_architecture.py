@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_FACE = "emo_toolkit"  # emo_toolkit/__init__.py
 FLOORS = {
-    **dict.fromkeys(("errors", "workers"), 0),
+    **dict.fromkeys(("errors", "workers", "statistics"), 0),
     **dict.fromkeys(("labels", "schema"), 0.5),  # the words of the house: every room may use them
     "photos": 0.9,  # what media.py stands on
     **dict.fromkeys(("media", "model", "recording"), 1),
@@ -44,7 +44,8 @@ DOORS = {
     "peft": ("train/", "emo_toolkit/checkpoints/"),
 }
 MODEL_MAY_IMPORT = {"torch", "transformers", "numpy", "PIL", "huggingface_hub"} | set(sys.stdlib_module_names)
-OPTIONAL_CLIENTS = {"openai", "anthropic", "google"}  # nobody has to install them: the only imports inside functions
+# Nobody has to install these: the only imports inside functions.
+OPTIONAL_CLIENTS = {"openai", "anthropic", "google", "deepspeed"}
 UNPICKLERS = {f"{name}.{call}" for name in ("torch", "pickle", "joblib", "dill") for call in ("load", "loads")}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_TRACKED_MIB = 350, 60, 45
 VAGUE_NAMES = {"utils", "helpers", "common", "misc", "manager"}

@@ -73,6 +73,7 @@ class LoraArguments:
     align_weight: float = 0.2  # how much of stage 1's loss stays
     attributes_share: float = 0.3  # share of prompts with the age-gender-race sentence
     free_share: float = 0.15  # share of rows with a free question, where there are any
+    answer_power: float = 0.5  # an answer of n tokens weighs n ** this; at 1 explanations drown labels, at 0 starve
     clip_share: float = 0.05  # share of stills shown as a short clip of `clip_frames` equal frames
     clip_frames: int = 4
 
@@ -90,9 +91,13 @@ class RunArguments:
     output: str = "runs/mini"
     seed: int = 0
     mixed_precision: str = "bf16"
+    quantization: str = "none"  # "4bit": the language model's linear layers in NF4 (QLoRA); needs bitsandbytes
+    tracker: str = "tensorboard"  # curves in OUTPUT/curves; "none", or any that accelerate knows: wandb, mlflow ...
+    estimate: bool = True  # whether memory and time are estimated before the first step
     log_every: int = 10
     save_every: int = 50
     valid_samples: int = 256  # of each source
+    best_by: str = ""  # a figure of stage 2, as in ferplus_uar: the adapter that was best by it stays in OUTPUT/best
     align: AlignArguments = field(default_factory=AlignArguments)
     lora: LoraArguments = field(default_factory=LoraArguments)
 
@@ -118,6 +123,8 @@ def parse_run(words: list[str]) -> RunArguments:
     arguments = _build(RunArguments, recipe, "")
     if unknown := set(arguments.branches) - {"global", "local"}:
         raise EmoError(f"branches are global and local, not {', '.join(sorted(unknown))}")
+    if arguments.quantization not in ("none", "4bit"):
+        raise EmoError(f"quantization is none or 4bit, not {arguments.quantization}")
     return arguments
 
 
@@ -178,7 +185,8 @@ def _source(name: str, values: Any) -> SourceArguments:
 
 def _convert(value: Any, kind: type) -> Any:
     """`value` as `kind`; ValueError where nothing is given or the conversion would lose something. YAML reads a bare
-    `no` as a bool: `mixed_precision: "no"` needs its quotes."""
+    `no` as a bool, as in mixed_precision=no; a word it is."""
+    value = "no" if kind is str and value is False else value
     converted = kind(value)
     lossy = (kind is int and converted != float(value)) or ((kind is bool) != isinstance(value, bool))
     if value is None or lossy or (kind is tuple and isinstance(value, str)):

@@ -5,49 +5,55 @@ No pickle, and no random state: every step's randomness is a function of the see
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+
+from emo_toolkit.errors import EmoError
+from train.learner import Learner
 
 
-def save_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Writes the state after `step` finished steps; an interrupted write leaves the older file."""
-    tensors = {f"weight/{name}": value.detach().contiguous() for name, value in trainable(module).items()}
-    names = {id(value): name for name, value in trainable(module).items()}
-    for parameter, moments in optimizer.state.items():
-        for key, value in moments.items():
-            tensors[f"{key}/{names[id(parameter)]}"] = torch.as_tensor(value).clone().contiguous()
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; afterwards it is `path`, or nothing has changed if the writing failed."""
+    partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     try:
-        save_file(tensors, partial, metadata={"step": json.dumps(step)})
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Puts a saved state back and returns the number of finished steps; 0 when there is no file."""
+def save_state(path: Path, tensors: dict[str, torch.Tensor], step: int) -> None:
+    """Writes what `Learner.state` gave after `step` finished steps; an interrupted write leaves the older file."""
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={"step": json.dumps(step)})
+
+
+def load_state(path: Path, learner: Learner) -> int:
+    """Puts a saved state back and returns the number of finished steps; 0 when there is no file. A file of one
+    process can go on in several, and the other way round.
+
+    Raises:
+        EmoError: for a broken file, or one of another model.
+    """
     if not path.is_file():
         return 0
-    parameters = trainable(module)
-    with safe_open(path, framework="pt") as saved, torch.no_grad():
-        saved_names = set(saved.keys())
-        missing = {f"weight/{name}" for name in parameters} - saved_names
+    try:
+        saved = safe_open(path, framework="pt")
+    except SafetensorError as error:
+        raise EmoError(f"{path} is broken ({error}); delete it to start its stage anew") from error
+    with saved:
+        names = set(saved.keys())
+        missing = {f"weight/{name}" for name in learner.names} - names
         if missing:
-            raise ValueError(f"{path} is of another model: it lacks {sorted(missing)[0]} and {len(missing) - 1} more")
-        for name, parameter in parameters.items():
-            parameter.copy_(saved.get_tensor(f"weight/{name}"))
-        for key in saved_names:
-            kind, _, name = key.partition("/")
-            if kind != "weight":
-                optimizer.state[parameters[name]][kind] = saved.get_tensor(key)
+            raise EmoError(f"{path} is of another model: it lacks {sorted(missing)[0]} and {len(missing) - 1} more")
+        learner.load(lambda name: saved.get_tensor(name) if name in names else None)
         return int(json.loads(saved.metadata()["step"]))
-
-
-def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that learn, by name."""
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}

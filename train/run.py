@@ -1,14 +1,18 @@
-"""What both training stages share: model, processor, tables of rows, prior cache, accelerator, and wish to stop."""
+"""What both training stages share: model, processor, tables of rows, prior cache, processes, and the wish to stop."""
 
+import dataclasses
+import math
 import signal
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import gather_object
 from datasets import Dataset, concatenate_datasets
-from torch.optim.lr_scheduler import LambdaLR
 
 from emo_toolkit.checkpoints import load
 from emo_toolkit.data import EmoCollator, PriorCache
@@ -16,23 +20,42 @@ from emo_toolkit.errors import EmoError
 from train.alignment import word_embeddings
 from train.arguments import RunArguments
 from train.extract_priors import cache_key
+from train.learner import sharing
+from train.manifest import Manifest, flat
 from train.mixture import build_table, labels_of
 
 MEASURED = 20261  # seed of the choice of validation rows: the same ones in every run
+SEED_STRIDE = 1_000_003  # step k of seed s draws from s * stride + k, so that a resumed step draws the same
 
 
 class Run:
-    """One training run; `model` is the frozen base, with the modules that learn in float32."""
+    """One training run; `model` is the frozen base, with the modules that learn in float32.
+
+    Raises:
+        EmoError: for values that do not go together, or a folder that is not what it should be.
+    """
 
     def __init__(self, arguments: RunArguments) -> None:
-        if not arguments.sources:
-            raise EmoError("the recipe has no sources; name one, as in sources.ferplus.root=/data/ferplus")
+        check_values(arguments)
         self.arguments = arguments
-        self.accelerator = Accelerator(mixed_precision=arguments.mixed_precision, cpu=not torch.cuda.is_available())
-        base = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(arguments.mixed_precision, torch.float32)
+        self.output = Path(arguments.output)
+        missing = arguments.tracker not in ("none", *map(str, get_available_trackers()))
+        self.accelerator = Accelerator(
+            mixed_precision=arguments.mixed_precision,
+            cpu=not torch.cuda.is_available(),
+            log_with=None if missing or arguments.tracker == "none" else arguments.tracker,
+            project_dir=self.output,
+        )
+        if missing:
+            self.say(f"no curves are drawn: {arguments.tracker} is not installed; install it or set tracker=none")
+        self.device = self.accelerator.device
+        self.base = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(arguments.mixed_precision, torch.float32)
         with self.accelerator.main_process_first():  # of several processes only the first can assemble a checkpoint
-            checkpoint = load(arguments.checkpoint, device=str(self.accelerator.device), dtype=base)
+            checkpoint = load(
+                arguments.checkpoint, device=str(self.device), dtype=self.base, quantization=arguments.quantization
+            )
         self.model, self.processor = checkpoint.model.requires_grad_(False), checkpoint.processor
+        self.model.vision_tower.to("meta")  # the cache holds what it would say
         for name in arguments.lora.modules_to_save:
             self.model.get_submodule(name).float()
         if arguments.face_tokens:
@@ -48,13 +71,21 @@ class Run:
             for name, source in arguments.sources.items()
             if source.valid_split != "none"
         }
-        self.output = Path(arguments.output)
+        self.manifest = Manifest(
+            arguments,
+            train=self.train,
+            valid=self.valid,
+            cache_key=cache_key(checkpoint, arguments.analyser),
+            labels=self.labels,
+            device=f"{self.accelerator.num_processes} x {self.device.type}",
+        )
+        self.before = 0  # steps of the stages that are done
         self.stopped = False
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._ask_to_stop)
 
     def _ask_to_stop(self, *_: object) -> None:
-        self.say("stopping after this step; run the same line again to go on")
+        self.say("stopping after this step")
         self.stopped = True
 
     def _table(self, name: str, use: str) -> Dataset:
@@ -72,66 +103,63 @@ class Run:
         """This process's share of a global batch."""
         return items[self.accelerator.process_index :: self.accelerator.num_processes]
 
+    def in_batches(self, table: Dataset, size: int) -> Iterator[list[dict[str, Any]]]:
+        """This process's share of a table. Every process gets as many batches: where rows are too few, the first ones
+        come again."""
+        processes = self.accelerator.num_processes
+        places = self.mine(np.resize(np.arange(len(table)), math.ceil(len(table) / processes) * processes))
+        for first in range(0, len(places), size):
+            yield table.select(places[first : first + size]).to_list()
+
+    def joined(self, answers: list[Any], count: int) -> list[Any]:
+        """What all processes have about the rows of `in_batches`, in the order of the table of `count` rows."""
+        return [each for row in zip(*gather_object([answers]), strict=True) for each in row][:count]
+
+    def agree(self, *values: float) -> list[float]:
+        """The mean of each value over the processes: a loss becomes the global one, and a flag is above 0 when any
+        process has raised it."""
+        shared = torch.tensor(values, dtype=torch.float64, device=self.device)
+        return self.accelerator.reduce(shared, reduction="mean").tolist()
+
     def check_batch(self, size: int, name: str) -> None:
         """Raises EmoError when a batch cannot be shared out evenly, which would change its gradient."""
         if size % self.accelerator.num_processes:
             raise EmoError(f"{name}={size} cannot be shared by {self.accelerator.num_processes} processes evenly")
 
-    def schedule(self, optimizer: torch.optim.Optimizer, steps: int, warmup: float, start: int) -> LambdaLR:
-        """Linear warm-up over a share of the steps, then a half cosine to a tenth."""
-        rise = max(1, round(warmup * steps))
+    def sow(self, step: int) -> None:
+        """Sets the random state of a step; each process has its own dropout."""
+        accelerator = self.accelerator
+        seed = self.arguments.seed * SEED_STRIDE + step
+        torch.manual_seed(seed * accelerator.num_processes + accelerator.process_index)
 
-        def factor(step: int) -> float:
-            done = min(1.0, max(0.0, (step - rise) / max(1, steps - rise)))
-            fall = 0.1 + 0.45 * (1 + torch.cos(torch.tensor(torch.pi * done)).item())
-            return min((step + 1) / rise, fall)
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.base, enabled=self.base != torch.float32)
 
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        return LambdaLR(optimizer, factor, last_epoch=start - 1)
+    def start_curves(self) -> None:
+        """Opens the tracker and hands it every value of the run."""
+        values = flat(dataclasses.asdict(self.arguments))
+        plain = {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}
+        self.accelerator.init_trackers("curves", config=plain)
+
+    def curve(self, values: dict[str, float], done: int) -> None:
+        """Draws values after `done` steps of the stage that is running; steps count through both stages."""
+        self.accelerator.log(values, step=self.before + done)
 
     def say(self, text: str) -> None:
         self.accelerator.print(text, flush=True)
 
 
-class Stage(Protocol):
-    """One stage of training: what a step does, what is measured on the way, and what is kept."""
-
-    name: str
-    start: int  # steps already done by an earlier run
-    steps: int
-
-    def step(self, number: int) -> tuple[float, float]:
-        """Trains step `number`; returns its loss and the learning rate."""
-
-    def check(self) -> dict[str, float]:
-        """Validation figures by name."""
-
-    def save(self, done: int) -> None:
-        """Writes everything that a resumed run needs after `done` steps."""
-
-
-def run_stage(run: Run, stage: Stage) -> bool:
-    """Runs a stage to its end, or until the run is asked to stop; returns whether the end was reached."""
-    began, losses = time.perf_counter(), []
-    for number in range(stage.start, stage.steps):
-        loss, rate = stage.step(number)
-        losses.append(loss)
-        done = number + 1
-        keep = done % run.arguments.save_every == 0 or done == stage.steps
-        if done % run.arguments.log_every == 0 or keep:
-            pace = (time.perf_counter() - began) / (done - stage.start)
-            left = pace * (stage.steps - done) / 60
-            mean = sum(losses) / len(losses)
-            run.say(
-                f"{stage.name} {done}/{stage.steps}  loss {mean:.4f}  lr {rate:.1e}  {pace:.2f} s/step  {left:.0f} min"
-            )
-            losses.clear()
-        if keep:
-            figures = stage.check()
-            run.say(f"{stage.name} {done}/{stage.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-        if (keep or run.stopped) and run.accelerator.is_main_process:
-            stage.save(done)
-        if run.stopped:
-            return done == stage.steps
-    return True
+def check_values(arguments: RunArguments) -> None:
+    """Raises EmoError for values that do not go together."""
+    if not arguments.sources:
+        raise EmoError("the recipe has no sources; name one, as in sources.ferplus.root=/data/ferplus")
+    if arguments.tracker not in ("none", *LOGGER_TYPE_TO_CLASS):
+        raise EmoError(f"tracker={arguments.tracker} is not known; choose none, {', '.join(LOGGER_TYPE_TO_CLASS)}")
+    measured = [name for name, source in arguments.sources.items() if source.valid_split != "none"]
+    figures = [f"{name}_{figure}" for name in measured for figure in ("war", "uar")]
+    if arguments.best_by not in ("", *figures):
+        raise EmoError(f"best_by={arguments.best_by} is not measured; choose one of {', '.join(figures)}")
+    if sharing() and arguments.quantization != "none":
+        raise EmoError(f"quantization={arguments.quantization} cannot be sharded; use train/accelerate/ddp.yaml")
+    if sharing() and arguments.mixed_precision == "fp16":
+        raise EmoError("a sharded model learns in bf16 or in no mixed precision, not in fp16")

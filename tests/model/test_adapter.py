@@ -9,8 +9,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tiny_inputs import random_batch
 
 from emo_toolkit.pipeline import EmoPipeline
+from train.adapter import export_adapter
 from train.arguments import LoraArguments
-from train.stages import export_adapter
 
 VALUES = LoraArguments()
 

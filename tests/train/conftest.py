@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from accelerate.state import AcceleratorState
 from ferplus_tree import row_of, votes_for, write_split
 from PIL import Image
 
@@ -67,12 +68,20 @@ def recipe(ferplus: Path, instructions: Path, cache: Path, tiny: Path, tmp_path:
         "mixed_precision": "no",
         "save_every": 100,
         "log_every": 2,
+        "estimate": False,
         "align": {"epochs": 2, "batch_size": 4, "learning_rate": 0.003},
         "lora": {"steps": 6, "batch_size": 4, "rank": 2, "dropout": 0.1, "clip_share": 0.3, "free_share": 0.3},
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+@pytest.fixture(autouse=True)
+def own_precision() -> Iterator[None]:
+    """Accelerate keeps the first precision of a process; each test begins anew."""
+    yield
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(autouse=True)
