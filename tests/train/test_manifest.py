@@ -23,6 +23,10 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path) for path in folder.iterdir() if path.is_file()}
+
+
 def texts(value: object) -> Iterator[str]:
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
@@ -103,11 +107,11 @@ def test_a_full_disk_harms_no_checkpoint(recipe, watched, tmp_path):
     run = Run(parse_run([str(recipe), "align.epochs=0.5", "save_every=2"]))
     assert run_stage(run, AlignStage(run))
     output = tmp_path / "run"
-    kept = {path.name: sha256(path) for path in output.iterdir()}
+    kept = digests(output)
     message = r"align 4 could not be written .* needs \d\.\d MB .* that of step 2 is whole; make room and run the same"
     with files_up_to(500_000), pytest.raises(SystemExit, match=message):
         finetune.main([str(recipe), "save_every=2"])
-    assert {path.name: sha256(path) for path in output.iterdir()} == kept
+    assert digests(output) == kept
     watched.clear()
     finetune.main([str(recipe), "save_every=2"])
     assert any(line.startswith("align 4/8") for line in watched) and watched[-1].startswith("done: ")
