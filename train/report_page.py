@@ -1,29 +1,13 @@
 """Findings -> one HTML page that needs no network: figures, tables of their numbers, and what the words mean."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
-from emo_toolkit.plots import KEYS, class_bars, confusion_matrix, fold_dots, group_forest, to_html
+from emo_toolkit.plots import KEYS, class_bars, confusion_matrix, fold_dots, group_forest
+from emo_toolkit.plots.pages import Section, html_page, paragraphs, text_table
 from emo_toolkit.schema import EvalReport, ExplanationReport, FoldsReport, GroupReport
 from train.answers import FOLD
 from train.findings import ONE_FOR_ALL, Findings, asked_of, gap_sentences
 
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; max-width: 54rem; padding: 1rem; color: #1f2933; background: #fff;
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; border-top: 1px solid #d9dee3; padding-top: 1rem; }
-p, dd { max-width: 42rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .5rem 0; }
-th, td { padding: .2rem .6rem .2rem 0; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 1px solid #9aa5b1; font-weight: 600; }
-dt { font-weight: 600; margin-top: .5rem; }
-dd { margin: 0; }
-"""
 TERMS = {
     "WAR": "weighted average recall: the share of all faces whose expression is named right (accuracy).",
     "UAR": "unweighted average recall: the recall of each expression, averaged so that rare ones count as much.",
@@ -55,15 +39,6 @@ DRAWN = (
 )
 
 
-class Section(NamedTuple):
-    """A part of the page; `figure` is a plotly Figure."""
-
-    title: str
-    figure: Any = None
-    above: str = ""
-    below: str = ""
-
-
 def page(findings: Findings) -> str:
     """The whole page."""
     report, folds = findings.report, findings.folds
@@ -71,22 +46,9 @@ def page(findings: Findings) -> str:
     sections += [_classes(report), Section("What is taken for what", confusion_matrix(report))]
     sections += [_group(group) for group in findings.groups]
     sections += [_explanation(findings.explanation)] if findings.explanation else []
-    pictures = iter(to_html([section.figure for section in sections if section.figure]))
-    body = "".join(
-        f"<section><h2>{escape(section.title)}</h2>{section.above}"
-        f"{next(pictures) if section.figure else ''}{section.below}</section>"
-        for section in sections
-    )
     terms = TERMS | (GROUP_TERMS if findings.groups else {}) | (UNIT_TERMS if findings.explanation else {})
-    words = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in terms.items())
     title = f"{findings.asked.checkpoint} on {report.dataset} {report.split}"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1>{_head(findings)}{body}"
-        f"<section><h2>What the words mean</h2><dl>{words}</dl></section></body></html>\n"
-    )
+    return html_page(title, _head(findings), sections, terms=terms)
 
 
 def _head(findings: Findings) -> str:
@@ -104,7 +66,7 @@ def _head(findings: Findings) -> str:
         (word + pooled, *_cell(getattr(report, name), getattr(report, f"{name}_interval")))
         for word, name in (("WAR", "war"), ("UAR", "uar"), ("macro F1", "macro_f1"), ("weighted F1", "weighted_f1"))
     ]
-    return _paragraphs(said) + _table(("score", "value", "95 % interval"), rows)
+    return paragraphs(said) + text_table(("score", "value", "95 % interval"), rows)
 
 
 def _folds(report: FoldsReport, checkpoint: str) -> Section:
@@ -116,7 +78,7 @@ def _folds(report: FoldsReport, checkpoint: str) -> Section:
     if FOLD not in checkpoint:
         said.append(f"This is {ONE_FOR_ALL}.")
     rows = [(f"fold {each.fold}", f"{each.n:,}", *_both(each)) for each in report.reports]
-    return Section("The folds", fold_dots(report), _paragraphs(said), _table(("fold", "faces", *BOTH), rows))
+    return Section("The folds", fold_dots(report), paragraphs(said), text_table(("fold", "faces", *BOTH), rows))
 
 
 def _classes(report: EvalReport) -> Section:
@@ -133,7 +95,7 @@ def _classes(report: EvalReport) -> Section:
         for label, each in report.classes.items()
     ]
     head = ("expression", "faces", "recall", "95 % interval", "precision", "95 % interval", "F1", "95 % interval")
-    return Section("Each expression", class_bars(report), below=_table(head, rows))
+    return Section("Each expression", class_bars(report), below=text_table(head, rows))
 
 
 def _group(report: GroupReport) -> Section:
@@ -142,7 +104,7 @@ def _group(report: GroupReport) -> Section:
     if report.origin == "estimated":
         said.append("The groups are a net's estimates, which are often wrong; mistakes blur every gap.")
     title = f"By {KEYS.get(report.key, report.key)}" + (" (estimated)" if report.origin == "estimated" else "")
-    return Section(title, group_forest(report), _paragraphs(said), _table(("group", "faces", *BOTH), rows))
+    return Section(title, group_forest(report), paragraphs(said), text_table(("group", "faces", *BOTH), rows))
 
 
 def _explanation(report: ExplanationReport) -> Section:
@@ -161,10 +123,10 @@ def _explanation(report: ExplanationReport) -> Section:
         + tuple(_percent(value) for value in (each.precision, each.recall, each.f1))
         for name, each in report.units.items()
     ]
-    asked = _paragraphs([f"Each of {report.n:,} faces was asked about in words: “{asked_of(report)}”"])
+    asked = paragraphs([f"Each of {report.n:,} faces was asked about in words: “{asked_of(report)}”"])
     head = ("unit", "visible", "claimed", "rightly", "precision", "recall", "F1")
     return Section(
-        "Explanations", above=asked + _table(("score", "value", "95 % interval"), rows) + _table(head, units)
+        "Explanations", above=asked + text_table(("score", "value", "95 % interval"), rows) + text_table(head, units)
     )
 
 
@@ -185,13 +147,3 @@ def _percent(value: float) -> str:
 
 def _span(interval: tuple[float, float]) -> str:
     return f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-
-
-def _paragraphs(texts: Iterable[str]) -> str:
-    return "".join(f"<p>{escape(text)}</p>" for text in texts)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table></div>'
