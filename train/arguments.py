@@ -24,6 +24,7 @@ class SourceArguments:
     fold: int = 0  # of a set with folds, such as dfew and mafw; 0 for the others
     category: bool = True  # FERID's category item of every sample
     instructions: tuple[str, ...] = ()  # files of train/generate_instructions.py about the same split
+    turns: int = 0  # only the first so many turns of each conversation; 0: all
     weight: float = 1.0  # how often a row of this source is drawn, beside the rows of others
     align: bool = True  # whether stage 1 learns from it (not from clips whose label holds for a few frames only)
 

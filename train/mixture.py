@@ -73,7 +73,7 @@ def build_table(
         rows = ({**common[key], **_item(category_item(sample))} for key, sample in usable.items())
         tables.append(Dataset.from_list(list(rows), features=FEATURES))
     for path in source.instructions if split == source.split else ():
-        tables.append(_read_instructions(Path(path), common))
+        tables.append(_read_instructions(Path(path), common, source.turns))
     if not tables:
         raise EmoError(f"sources.{name} has neither category items nor instructions")
     return concatenate_datasets(tables), len(everything)
@@ -120,8 +120,8 @@ def _item(instruction: Any) -> dict[str, Any]:
     return {"question": prompt.question or "", "options": list(prompt.options), "answer": instruction.answer}
 
 
-def _read_instructions(path: Path, common: dict[str, dict[str, Any]]) -> Dataset:
-    """One row a turn, of the samples in `common`."""
+def _read_instructions(path: Path, common: dict[str, dict[str, Any]], first: int) -> Dataset:
+    """One row a turn, of the samples in `common`; of each conversation the `first` turns, or all when it is 0."""
     kind = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}.get(path.suffix)
     if kind is None or not path.is_file():
         raise EmoError(f"{path} is not there as .json, .jsonl or .parquet; train/generate_instructions.py writes it")
@@ -136,7 +136,7 @@ def _read_instructions(path: Path, common: dict[str, dict[str, Any]]) -> Dataset
         for values in zip(*batch.values(), strict=True):
             row = dict(zip(batch, values, strict=True))
             if row.get("id") in common:
-                yield from ({**common[row["id"]], **_item(item)} for item in instructions_of(row))
+                yield from ({**common[row["id"]], **_item(item)} for item in instructions_of(row)[: first or None])
 
     def flatten(batch: dict[str, list]) -> dict[str, list]:
         found = list(turns(batch))

@@ -111,6 +111,26 @@ def test_labels_of_several_sets_are_joined():
         labels_of([SourceArguments("faces")])
 
 
+@pytest.mark.parametrize(
+    ("turns", "answers"), [(0, ["one", "two", "three"]), (2, ["one", "two"]), (9, ["one", "two", "three"])]
+)
+def test_only_the_first_turns_of_a_conversation(source, stored, instructions, tmp_path, turns, answers):
+    row = json.loads(instructions.read_text())[0]
+    said = [
+        ("human", "<image>\nWhat?"),
+        ("gpt", "one"),
+        ("human", "And?"),
+        ("gpt", "two"),
+        ("human", "So?"),
+        ("gpt", "three"),
+    ]
+    row["conversations"] = [{"from": who, "value": words} for who, words in said]
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps([row]))
+    read = SourceArguments("ferplus", source.root, category=False, instructions=(str(path),), turns=turns)
+    assert build_table("ferplus", read, "train", stored, FERPLUS)[0]["answer"] == answers
+
+
 def test_parquet_and_json_give_the_same_rows(source, stored, table, tmp_path, instructions):
     from datasets import load_dataset
 
