@@ -58,7 +58,10 @@ def test_a_face_that_changed_is_noticed():
     for seed in range(MANY):
         truth, _, turns = drawn(seed)
         units = truth.action_units
-        if strong := [code for code, value in units.items() if value > 0.3 and code.startswith("AU")]:
+        strong = [code for code, value in units.items() if value > 0.3 and code.startswith("AU")]
+        if {"AU6", "AU7"} <= units.keys():  # "the eyes are narrowed" is right of either
+            strong = [code for code in strong if code not in ("AU6", "AU7")]
+        if strong:
             less = truth_of(truth.label, {code: v for code, v in units.items() if code != strong[0]})
             if visible(less) != visible(truth):
                 assert score_text(turns[0].answer, less).precision < 1
