@@ -16,6 +16,7 @@ from .checkpoints import Checkpoint, Progress, load
 from .errors import EmoError
 from .face import FacialPriorExtractor
 from .labels import DEFAULT_OPTIONS, parse_label
+from .likelihood import PackedAnswers
 from .media import load_media
 from .prompts import clean_question, messages, question_text
 from .schema import EmoPrediction, EmoPrompt, FaceAttributes, FaceCrop, FacialPriors, FrameRecord, Media
@@ -114,10 +115,7 @@ class EmoPipeline:
 
     def inputs(self, readings: Sequence[Reading], prompts: Sequence[EmoPrompt]) -> tuple[list[str], BatchFeature]:
         """The exact prompts, and the one processor call of the house, on the model's device."""
-        text = [
-            self.processor.apply_chat_template(messages(prompt), add_generation_prompt=True, tokenize=False)
-            for prompt in prompts
-        ]
+        text = self.texts(prompts)
         batch = self.processor(
             text,
             [[crop.image for crop in reading.seen] for reading in readings],
@@ -125,6 +123,13 @@ class EmoPipeline:
             guides=[question_text(prompt) for prompt in prompts],
         )
         return text, batch.to(self.checkpoint.device)
+
+    def texts(self, prompts: Sequence[EmoPrompt]) -> list[str]:
+        """The exact prompts, each with one `<image>` in the place of all frames."""
+        return [
+            self.processor.apply_chat_template(messages(prompt), add_generation_prompt=True, tokenize=False)
+            for prompt in prompts
+        ]
 
     def answer(
         self, reading: Reading, prompt: EmoPrompt, *, max_new_tokens: int = MAX_NEW_TOKENS
@@ -136,7 +141,13 @@ class EmoPipeline:
     @torch.inference_mode()
     def scores(self, reading: Reading, prompt: EmoPrompt) -> dict[str, float]:
         """The label distribution alone: p(option) from the likelihood of each option as the whole answer."""
-        return self._score(prompt.options, *self._prefill(self.inputs([reading], [prompt])[1]))
+        return self.score(prompt.options, *self._prefill(self.inputs([reading], [prompt])[1]))
+
+    @torch.inference_mode()
+    def likelihoods(self, readings: Sequence[Reading], prompt: EmoPrompt) -> torch.Tensor:
+        """log p (readings, options) of every option as the whole answer about each reading, in one batch."""
+        _, batch = self.inputs(readings, [prompt] * len(readings))
+        return self.weigh(prompt.options, *self._prefill(batch), batch["attention_mask"])
 
     @torch.inference_mode()
     def stream(
@@ -145,10 +156,10 @@ class EmoPipeline:
         """The answer as it grows: label distribution and exact prompt at once with text "", then token by token."""
         text, batch = self.inputs([reading], [prompt])
         logits, cache = self._prefill(batch)
-        scores = self._score(prompt.options, logits, cache) if prompt.options else {}
+        scores = self.score(prompt.options, logits, cache) if prompt.options else {}
         yield scores, "", text[0]
-        for words in self._continue(logits, cache, max_new_tokens):
-            yield scores, words, text[0]
+        for tokens in self.write(logits, cache, max_new_tokens):
+            yield scores, self.spell(tokens), text[0]
 
     def predict(
         self,
@@ -195,24 +206,31 @@ class EmoPipeline:
         output = self.model(**batch, use_cache=True, logits_to_keep=1)
         return output.logits[:, -1].float(), output.past_key_values
 
-    def _score(self, options: Sequence[str], logits: torch.Tensor, cache: object) -> dict[str, float]:
-        """All options in one batch behind a shared prefix: log p(tokens and end of turn), softmax over the options."""
-        answers = [self.processor.answer_ids(option) for option in options]
-        rows, width = len(answers), max(map(len, answers))
-        pad = self.processor.tokenizer.pad_token_id
-        ids = torch.tensor([answer + [pad] * (width - len(answer)) for answer in answers], device=logits.device)
-        real = torch.tensor([[place < len(answer) for place in range(width)] for answer in answers]).to(logits.device)
-        branches = copy.deepcopy(cache)
-        prefix = branches.get_seq_length()
-        branches.batch_repeat_interleave(rows)
-        mask = torch.cat([real.new_ones(rows, prefix), real], dim=1).long()
-        output = self.model(input_ids=ids, attention_mask=mask, past_key_values=branches, use_cache=True)
-        before = torch.cat([logits.expand(rows, -1).unsqueeze(1), output.logits[:, :-1].float()], dim=1)
-        each = before.log_softmax(-1).gather(2, ids.unsqueeze(2)).squeeze(2)  # (options, width)
-        chances = (each * real).sum(1).softmax(0).tolist()
-        return dict(zip(options, chances, strict=True))
+    def score(self, options: Sequence[str], logits: torch.Tensor, cache: object) -> dict[str, float]:
+        """The distribution over options behind one prefill: softmax of `weigh`."""
+        (row,) = self.weigh(options, logits, cache, logits.new_ones(1, cache.get_seq_length()))
+        return dict(zip(options, row.softmax(0).tolist(), strict=True))
 
-    def _continue(self, logits: torch.Tensor, cache: object, max_new_tokens: int) -> Iterator[str]:
+    def weigh(self, options: Sequence[str], logits: torch.Tensor, cache: object, seen: torch.Tensor) -> torch.Tensor:
+        """All options in one row behind each of N prefills: log p (N, options) of their tokens and end of turn.
+
+        `logits` (N, V), `cache` and the attention mask `seen` (N, S) are the prefill's, and stay as they are.
+        """
+        answers = self.pack(options)
+        row = answers.behind(seen, [[]] * len(seen), pad=self.processor.tokenizer.pad_token_id, dtype=self.model.dtype)
+        output = self.model(**row, past_key_values=copy.deepcopy(cache), use_cache=True)
+        return answers.log_likelihoods(torch.cat([logits.unsqueeze(1), output.logits.float()], dim=1))
+
+    def pack(self, options: Sequence[str]) -> PackedAnswers:
+        """Options as the answers that are learnt and scored."""
+        return PackedAnswers([self.processor.answer_ids(option) for option in options])
+
+    def spell(self, tokens: Sequence[int]) -> str:
+        """The text of generated tokens."""
+        return self.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+
+    def write(self, logits: torch.Tensor, cache: object, max_new_tokens: int) -> Iterator[list[int]]:
+        """Greedy tokens behind a prefill's last logits (1, V) and its cache, which grows: yields all tokens so far."""
         tokens: list[int] = []
         stop, blocked = self.processor.tokenizer.eos_token_id, self.model.config.image_token_id
         while len(tokens) < max_new_tokens:
@@ -221,7 +239,7 @@ class EmoPipeline:
             if choice.item() == stop:
                 break
             tokens.append(choice.item())
-            yield self.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+            yield tokens[:]
             output = self.model(input_ids=choice, past_key_values=cache, use_cache=True)
             logits, cache = output.logits[:, -1].float(), output.past_key_values
 

@@ -4,6 +4,7 @@ EmoPrompt -> text. The chat format around it (turn markers, `<image>`) belongs t
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from .labels import AGE_GROUPS, GENDERS, RACES
@@ -14,7 +15,46 @@ CATEGORY_QUESTION = (
     "What is the facial expression of the person in the {kind}? Choose one from the following options: {{{options}}}."
 )
 OPEN_QUESTION = "What is the facial expression of the person in the {kind}?"
+NEUTRAL_QUESTION = "Describe the {kind}."  # asks nothing of a face: what attention is the same under it is habit
 MAX_QUESTION_LETTERS = 500
+
+# The same question and the same sentence in other words, for the noise floor of attribute effects; no training used
+# them. The fillers are about as long as the attribute sentence and tell no age, gender, race or expression.
+QUESTIONS = (
+    "Which facial expression does the person in the {kind} show? Choose one of the following options: {{{options}}}.",
+    "What expression is on the face of the person in the {kind}? Pick one of these options: {{{options}}}.",
+    "Choose one from the following options: {{{options}}}. What is the facial expression of the person in the {kind}?",
+    "How would you name the facial expression of the person in the {kind}? Select one of these: {{{options}}}.",
+    "Look at the face of the person in the {kind}. Which one of these options is its expression: {{{options}}}?",
+    "From the following options, which one is the facial expression of the person in the {kind}: {{{options}}}?",
+    "The person in the {kind} has a facial expression. Which one of these options is it: {{{options}}}?",
+)
+FREE_QUESTIONS = (
+    "Please answer: {question}",
+    "Look at the face. {question}",
+    "{question} Give one answer.",
+    "Here is a question. {question}",
+    "{question} Please answer that.",
+    "One question: {question}",
+    "{question} What do you answer?",
+)
+SENTENCE = "The person in the {kind} is {who}."
+SENTENCES = (
+    "In the {kind}, the person is {who}.",
+    "The {kind} shows {who}.",
+    "It is {who} who is in the {kind}.",
+    "This {kind} is of {who}.",
+)
+FILLERS = (
+    "The person in the {kind} is the one shown here.",
+    "The person in the {kind} is a person that somebody recorded.",
+    "The person in the {kind} is the person asked about below.",
+    "The person in the {kind} is number 48 of 90.",
+    "The {kind} is the one that this question is about.",
+    "In the {kind}, one person is in view.",
+    "This {kind} has one person in it, as said.",
+    "The question below is about the person in the {kind}.",
+)
 
 
 def question_text(prompt: EmoPrompt) -> str:
@@ -31,6 +71,12 @@ def attribute_sentence(attributes: FaceAttributes, kind: str = "image") -> str:
 
     Reconstruction: the paper's wording is not published. Unknown parts are left out, never guessed.
     """
+    who = _who(attributes)
+    return SENTENCE.format(kind=kind, who=who) if who else ""
+
+
+def _who(attributes: FaceAttributes) -> str:
+    """ "a White female aged 30-39", or "" when nothing is known."""
     words = [word for word in (attributes.race, attributes.gender) if word]
     who = " ".join(words) or ("person" if attributes.age else "")
     if not who:
@@ -38,15 +84,38 @@ def attribute_sentence(attributes: FaceAttributes, kind: str = "image") -> str:
     article = "an" if who[0].lower() in "aeiou" else "a"
     age = f" aged {attributes.age}" if attributes.age else ""
     noun = "" if who == "person" or attributes.gender else " person"
-    return f"The person in the {kind} is {article} {who}{noun}{age}."
+    return f"{article} {who}{noun}{age}"
+
+
+def reworded(prompt: EmoPrompt) -> tuple[EmoPrompt, ...]:
+    """The prompt with its attributes told in each of the other `SENTENCES`.
+
+    Raises:
+        ValueError: the prompt tells no attribute.
+    """
+    if not (who := _who(prompt.attributes)):
+        raise ValueError("the prompt tells no attribute, so there is no sentence to say in other words")
+    return tuple(replace(prompt, sentence=each.format(kind=prompt.kind, who=who)) for each in SENTENCES)
+
+
+def filled(prompt: EmoPrompt) -> tuple[EmoPrompt, ...]:
+    """The prompt with each of the `FILLERS` in the place of the attribute sentence."""
+    return tuple(replace(prompt, sentence=each.format(kind=prompt.kind)) for each in FILLERS)
+
+
+def asked_otherwise(prompt: EmoPrompt) -> tuple[EmoPrompt, ...]:
+    """The prompt with its question in other words, seven times. A question of the caller's own keeps its words."""
+    if own := clean_question(prompt.question or ""):
+        return tuple(replace(prompt, question=each.format(question=own)) for each in FREE_QUESTIONS)
+    values = {"kind": prompt.kind, "options": ", ".join(prompt.options)}
+    return tuple(replace(prompt, question=each.format(**values)) for each in QUESTIONS)
 
 
 def user_text(prompt: EmoPrompt) -> str:
     """What follows the `<image>` placeholder: attribute sentence, then question. The order lets prompts that differ
     only in attributes share the visual prefix."""
-    return " ".join(
-        part for part in (attribute_sentence(prompt.attributes, prompt.kind), question_text(prompt)) if part
-    )
+    told = attribute_sentence(prompt.attributes, prompt.kind) if prompt.sentence is None else prompt.sentence
+    return " ".join(part for part in (told, question_text(prompt)) if part)
 
 
 def messages(prompt: EmoPrompt) -> list[dict[str, Any]]:

@@ -92,9 +92,9 @@ def test_order_of_scoring_changes_nothing(tiny_pipeline, reading):
     with torch.inference_mode():
         logits, cache = tiny_pipeline._prefill(batch)
         length = cache.get_seq_length()
-        forth = tiny_pipeline._score(ODD, logits, cache)
-        back = tiny_pipeline._score(ODD[::-1], logits, cache)
-        alone = tiny_pipeline._score(ODD[:2], logits, cache)
+        forth = tiny_pipeline.score(ODD, logits, cache)
+        back = tiny_pipeline.score(ODD[::-1], logits, cache)
+        alone = tiny_pipeline.score(ODD[:2], logits, cache)
     assert tuple(back) == ODD[::-1] and back == pytest.approx(forth, rel=1e-4, abs=1e-20)
     assert alone[ODD[0]] / alone[ODD[1]] == pytest.approx(forth[ODD[0]] / forth[ODD[1]], rel=1e-3)
     assert cache.get_seq_length() == length  # scoring leaves the prefix to the answer

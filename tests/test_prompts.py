@@ -1,16 +1,21 @@
 """The sentences that the model reads: FERID's wording, the attribute sentence, nothing that a visitor smuggles in."""
 
+import re
+
 import pytest
 
 from emo_toolkit.labels import AGE_GROUPS, GENDERS, LABELS, RACES
 from emo_toolkit.pipeline import make_prompt
 from emo_toolkit.prompts import (
     MAX_QUESTION_LETTERS,
+    asked_otherwise,
     attribute_sentence,
     clean_question,
+    filled,
     messages,
     parse_attributes,
     question_text,
+    reworded,
     user_text,
 )
 from emo_toolkit.schema import EmoPrompt, FaceAttributes
@@ -133,3 +138,38 @@ def test_typed_attributes(text, expected):
 def test_wrong_attributes_name_the_words_allowed(text, message):
     with pytest.raises(ValueError, match=message):
         parse_attributes(text)
+
+
+NAMING = re.compile(r"\b(white|black|indian|asian|(fe)?male|(wo)?m[ae]n|girl|boy|old|young|age[ds]?|years?)\b", re.I)
+
+
+def test_other_words_for_the_same():
+    told = EmoPrompt("video", options=("fear", "anger"), attributes=FaceAttributes("20-29", "male", "Asian"))
+    for prompt in reworded(told):
+        assert question_text(prompt) == question_text(told) and prompt.attributes == told.attributes
+        assert "an Asian male aged 20-29" in user_text(prompt) and "video" in prompt.sentence
+        assert user_text(prompt) == f"{prompt.sentence} {question_text(told)}" != user_text(told)
+    for prompt in filled(told):
+        named = NAMING.search(prompt.sentence) or [label for label in LABELS["mafw"] if label in prompt.sentence]
+        assert not named and "20-29" not in user_text(prompt) and "video" in prompt.sentence
+    assert len({user_text(prompt) for prompt in (told, *reworded(told), *filled(told))}) == 1 + 4 + 8
+    with pytest.raises(ValueError, match="tells no attribute"):
+        reworded(EmoPrompt(options=("fear", "anger")))
+
+
+@pytest.mark.parametrize("question", [None, "Clear or mixed?"])
+def test_other_words_for_the_question(question):
+    prompt = EmoPrompt(question=question, options=LABELS["mafw"], attributes=FaceAttributes("20-29"))
+    others = asked_otherwise(prompt)
+    assert len({question_text(each) for each in (prompt, *others)}) == 8
+    for each in others:
+        assert user_text(each).startswith("The person in the image is a person aged 20-29. ")
+        if question:
+            assert question in question_text(each)
+        else:
+            assert f"{{{', '.join(LABELS['mafw'])}}}" in question_text(each)
+
+
+def test_an_empty_sentence_tells_nothing():
+    prompt = EmoPrompt(attributes=FaceAttributes("20-29"), sentence="")
+    assert user_text(prompt) == question_text(prompt)

@@ -12,7 +12,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,9 @@ def words_row(pipeline: EmoPipeline, sample: EmoSample, *, questions: int) -> Ro
 
 
 def values_of(findings: Row) -> Row:
-    """The report file."""
-    return {
-        name: to_json(value) if name in ("twins", "words") and value else value for name, value in findings.items()
-    }
+    """The report file; null where nobody in a group had a face."""
+    values = {name: to_json(value) if is_dataclass(value) else value for name, value in findings.items()}
+    return json.loads(json.dumps(values), parse_constant=lambda _: None)
 
 
 def main() -> None:

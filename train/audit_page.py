@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from emo_toolkit.plots import twin_forest
 from emo_toolkit.plots.pages import Section, html_page, paragraphs, text_table
 from emo_toolkit.schema import EffectsSummary, TwinEffects, TwinGroup
 
@@ -35,8 +38,12 @@ def page(findings: Mapping[str, Any]) -> str:
 
 
 def figures(findings: Mapping[str, Any]) -> list[Section]:
-    """The sections with a plotly figure, in order."""
-    return []
+    """The sections with a plotly figure, in order; all labels on one scale."""
+    twins = findings["twins"]
+    if not twins:
+        return []
+    peak = max(float(np.nanmax(np.abs(group.effect_intervals), initial=0.1)) for group in twins.groups)
+    return [Section(f"Drawn looks and {label}", twin_forest(twins, label, peak=peak)) for label in twins.labels]
 
 
 def _twins(effects: TwinEffects) -> Section:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import EmoError
 from ..schema import EvalReport, FoldsReport, Gap, GroupReport, GroupScores, PairedDifference
-from .scores import RESAMPLES, interval, report_of, resample, table_of, war_uar
+from ..statistics import RESAMPLES, interval, resample
+from .scores import report_of, table_of, war_uar
 
 Row = Mapping[str, Any]  # a line of a run's JSONL: {"id": ..., "truth": label, "label": label or None, ...}
 SMALLEST = 10  # samples from which a group is compared with others

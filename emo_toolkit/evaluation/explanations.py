@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..schema import ExplanationReport, FaceTruth, UnitScores
+from ..statistics import interval, resample
 from ..synthetic.action_units import VISIBLE_FROM, by_side
 from ..synthetic.scoring import TextScore, score_text
-from .scores import interval, resample
 
 # One of captions.SHOWS, which asks for the expression and for what shows it. Not "What is the facial expression ...":
 # that one is answered from the votes of raters too, without a word on the face.

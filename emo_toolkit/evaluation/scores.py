@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..schema import ClassScores, EvalReport
+from ..statistics import interval, resample
 
-RESAMPLES = 2000
 WHOLE = ("war", "uar", "macro_f1", "weighted_f1")
 EACH = ("recall", "precision", "f1")  # of each class
-Interval = tuple[float, float]
 
 
 class Measures(NamedTuple):
@@ -136,18 +135,6 @@ def war_uar(hits: np.ndarray, support: np.ndarray) -> tuple[np.ndarray, np.ndarr
     there = support > 0
     recall = np.divide(hits, support, out=np.zeros(hits.shape), where=there)
     return hits.sum(-1) / support.sum(-1), recall.sum(-1) / there.sum(-1)
-
-
-def resample(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Counts of any shape -> (RESAMPLES, *shape) those of bootstrap resamples of what was counted."""
-    total = int(counts.sum())
-    return rng.multinomial(total, counts.ravel() / total, size=RESAMPLES).reshape(-1, *counts.shape)
-
-
-def interval(values: np.ndarray) -> Interval:
-    """The middle 95 % of resampled values (RESAMPLES,); resamples without a value are left out."""
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def to_json(report: Any) -> dict[str, Any]:

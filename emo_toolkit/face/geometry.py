@@ -63,6 +63,33 @@ def warp(pixels: np.ndarray, transform: np.ndarray, size: int, *, border: int = 
     return large if steps == 1 else cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
 
 
+def spread(grid: np.ndarray, transform: np.ndarray, size: tuple[int, int], crop_size: int) -> np.ndarray:
+    """Lay a (K, K) grid of values over a crop back onto its source picture: (height, width) float32, 0 outside.
+
+    Bilinear between the centres of the cells, the border's value from there to the crop's edge.
+
+    Args:
+        transform: (2, 3), source pixels to crop pixels; size: (width, height) of the source; crop_size: pixels.
+    """
+    cells = len(grid) / crop_size
+    to_grid = transform * cells
+    to_grid[:, 2] += (cells - 1) / 2  # the centre of the first pixel lies half a pixel inside the first cell
+    low, high = -0.5, crop_size - 0.5
+    corners = apply(invert(transform), np.array([[low, low], [high, low], [high, high], [low, high]]))
+    x0, y0 = np.clip(np.floor(corners.min(0)), 0, size).astype(int)
+    x1, y1 = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(int)
+    values = np.zeros((size[1], size[0]), np.float32)
+    if x0 < x1 and y0 < y1:
+        window = (int(x1 - x0), int(y1 - y0))
+        place = to_grid @ np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        drawn = cv2.warpAffine(grid.astype(np.float32), place, window, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        square = np.round((corners - (x0, y0)) * 256).astype(np.int32)
+        inside = cv2.fillConvexPoly(np.zeros(window[::-1], np.uint8), square, 1, shift=8)
+        values[y0:y1, x0:x1] = drawn * inside
+    return values
+
+
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of one (4,) box with (K, 4) boxes, x0, y0, x1, y1."""
     inner = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])

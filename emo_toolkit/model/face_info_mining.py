@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import InstructBlipQFormerConfig, InstructBlipQFormerModel
+from transformers.masking_utils import create_bidirectional_mask
 from transformers.utils import ModelOutput
 
 from .configuration_emo_llama import FaceInfoMiningConfig
 
-Attended = tuple[torch.Tensor, torch.Tensor | None]  # features, and the attention weights when asked for
+# features, and when asked for: the attention weights, and how much of each feature the attention brought
+Attended = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 
 
 @dataclass
@@ -24,13 +26,27 @@ class FaceInfoMiningOutput(ModelOutput):
 
     Attributes:
         clues: (N, 2 * T, D), global then local; exactly zero while the gates are closed or no face was found.
+        summary: (N, 2 * T, D), the part of `clues` that came through the prior summary, which has no attention; None
+            without one.
         global_attention: (N, heads, P, E), rows sum to 1; patches looking at face tokens.
         local_attention: (N, heads, L, P), rows sum to 1; landmarks looking at patches.
+        global_strength: (N, P), 0..1: norm of what the gated attention added to a patch, beside the norm of the patch.
+        local_strength: (N, L), the same of landmarks. Zero while the branch's gate is closed.
+        global_clue_attention: (N, layers, heads, Q, P), rows sum to 1; clue queries looking at the global branch.
+        local_clue_attention: (N, layers, heads, Q, L), the same at the local branch.
+        context_attention: (N, Q, P), rows sum to 1; what the context token beside the clues is a mean of. The model
+            adds it: it is no part of this module.
     """
 
     clues: torch.Tensor | None = None
+    summary: torch.Tensor | None = None
     global_attention: torch.Tensor | None = None
     local_attention: torch.Tensor | None = None
+    global_strength: torch.Tensor | None = None
+    local_strength: torch.Tensor | None = None
+    global_clue_attention: torch.Tensor | None = None
+    local_clue_attention: torch.Tensor | None = None
+    context_attention: torch.Tensor | None = None
 
 
 class GatedCrossAttention(nn.Module):
@@ -43,11 +59,16 @@ class GatedCrossAttention(nn.Module):
         self.gate = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: torch.Tensor, context: torch.Tensor, *, need_weights: bool = False) -> Attended:
-        """x (N, S, C), context (N, K, C) -> (N, S, C) and the attention (N, heads, S, K) or None."""
-        mined, weights = self.attention(
-            self.norm(x), context, context, need_weights=need_weights, average_attn_weights=False
-        )
-        return x + torch.tanh(self.gate) * mined, weights
+        """x (N, S, C), context (N, K, C) -> (N, S, C); attention (N, heads, S, K) and its strength (N, S), or None.
+
+        The weights come from a second look, so that asking for them changes no bit of the features.
+        """
+        asked = self.norm(x)
+        gated = torch.tanh(self.gate) * self.attention(asked, context, context, need_weights=False)[0]
+        if not need_weights:
+            return x + gated, None, None
+        weights = self.attention(asked, context, context, need_weights=True, average_attn_weights=False)[1]
+        return x + gated, weights, gated.norm(dim=-1) / (gated.norm(dim=-1) + x.norm(dim=-1))
 
 
 class GlobalBranch(nn.Module):
@@ -61,7 +82,8 @@ class GlobalBranch(nn.Module):
         self.attention = GatedCrossAttention(config.hidden_size, config.num_attention_heads, config.dropout)
 
     def forward(self, patches: torch.Tensor, embedding: torch.Tensor, *, need_weights: bool = False) -> Attended:
-        """patches (N, P, C), embedding (N, E, prior_size) -> (N, P, C), attention (N, heads, P, E)."""
+        """patches (N, P, C), embedding (N, E, prior_size) -> (N, P, C), attention (N, heads, P, E), strength
+        (N, P)."""
         prior = self.norm(self.embedding_proj(embedding)) + self.position  # (N, E, C)
         return self.attention(patches, prior, need_weights=need_weights)
 
@@ -77,7 +99,8 @@ class LocalBranch(nn.Module):
         self.attention = GatedCrossAttention(size, config.num_attention_heads, config.dropout)
 
     def forward(self, patches: torch.Tensor, landmarks: torch.Tensor, *, need_weights: bool = False) -> Attended:
-        """patches (N, P, C), landmarks (N, L, 2) as x, y in [-1, 1] -> (N, L, C), attention (N, heads, L, P)."""
+        """patches (N, P, C), landmarks (N, L, 2) as x, y in [-1, 1] -> (N, L, C), attention (N, heads, L, P), strength
+        (N, L)."""
         points = self.landmark_proj(landmarks) + self.landmark_id.weight + sample_patches(patches, landmarks)
         return self.attention(points, patches, need_weights=need_weights)
 
@@ -110,6 +133,28 @@ class ClueAggregator(nn.Module):
         queries = self.queries.weight.expand(len(features), -1, -1)
         clues = ask_qformer(self.encoder, queries, guide, guide_mask, features)  # (N, Q, H)
         return clues.unflatten(1, (self.config.num_face_tokens, -1)).mean(2)
+
+    def attention(self, features: torch.Tensor, guide: torch.Tensor, guide_mask: torch.Tensor) -> torch.Tensor:
+        """Where the queries look: (N, layers, heads, Q, S) over the cross-attention layers; arguments as in `forward`.
+
+        Computed anew from each layer's input, whatever attention kernel the encoder runs on.
+        """
+        queries = self.queries.weight.expand(len(features), -1, -1)
+        whole = run_qformer(self.encoder, queries, guide, guide_mask, features, output_hidden_states=True)
+        states = whole.hidden_states  # the input of each layer, and what leaves the last
+        mask = create_bidirectional_mask(
+            config=self.encoder.config, inputs_embeds=states[0], attention_mask=join_masks(queries, guide_mask)
+        )
+        weights = []
+        for layer, state in zip(self.encoder.encoder.layer, states[:-1], strict=True):
+            if layer.has_cross_attention:
+                look = layer.crossattention.attention
+                heads = (look.num_attention_heads, look.attention_head_size)
+                asked = layer.attention(state, attention_mask=mask)[:, : queries.shape[1]]
+                query = look.query(asked).unflatten(-1, heads).transpose(1, 2)
+                key = look.key(features).unflatten(-1, heads).transpose(1, 2)
+                weights.append((query @ key.mT * look.scaling).softmax(-1))
+        return torch.stack(weights, dim=1)
 
 
 class PriorSummary(nn.Module):
@@ -166,20 +211,27 @@ class FaceInfoMining(nn.Module):
             patches: (N, P, C) vision tokens without CLS; P is a square grid.
             embedding: (N, E, prior_size) face tokens of the analyser.
             landmarks: (N, L, 2) x, y in [-1, 1] of the picture that `patches` show.
-            found: (N,) bool; the clues of a frame without a face are zero.
+            found: (N,) bool, the clues of a frame without a face are zero; or (N, 2), the same of each branch's clue.
             guide: (N, W, guide_size) word embeddings of the question; `guide_mask` (N, W).
-            need_weights: also return both attention maps.
+            need_weights: also return all attention maps and strengths.
         """
-        seen, global_attention = self.global_branch(patches, embedding, need_weights=need_weights)
-        points, local_attention = self.local_branch(patches, landmarks, need_weights=need_weights)
+        seen, *global_look = self.global_branch(patches, embedding, need_weights=need_weights)
+        points, *local_look = self.local_branch(patches, landmarks, need_weights=need_weights)
         clues = torch.stack(
             [self.clue_aggregator(branch, guide, guide_mask) for branch in (seen, points)], dim=1
         )  # (N, 2, T, H)
-        gates = torch.tanh(self.clue_gates).view(1, 2, 1, 1) * found.view(-1, 1, 1, 1)
-        clues = self.clue_proj(clues)  # (N, 2, T, D)
+        gates = torch.tanh(self.clue_gates).view(1, 2, 1, 1) * found.reshape(len(found), -1, 1, 1)
+        clues, summary = self.clue_proj(clues), None  # (N, 2, T, D)
         if self.summary is not None:
-            clues = clues + self.summary(embedding, landmarks)
-        return FaceInfoMiningOutput((gates * clues).flatten(1, 2), global_attention, local_attention)
+            direct = self.summary(embedding, landmarks)
+            clues, summary = clues + direct, (gates * direct).expand_as(clues).flatten(1, 2)
+        output = FaceInfoMiningOutput((gates * clues).flatten(1, 2), summary)
+        if need_weights:
+            output.global_attention, output.global_strength = global_look
+            output.local_attention, output.local_strength = local_look
+            output.global_clue_attention = self.clue_aggregator.attention(seen, guide, guide_mask)
+            output.local_clue_attention = self.clue_aggregator.attention(points, guide, guide_mask)
+        return output
 
 
 def _perceptron(size: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
@@ -197,9 +249,31 @@ def ask_qformer(
 ) -> torch.Tensor:
     """Runs a Q-Former on features (N, S, C) with queries (N, Q, H) and the question's ids (N, W) or embeddings
     (N, W, guide_size); returns the query outputs (N, Q, H)."""
-    mask = torch.cat([guide_mask.new_ones(queries.shape[:2]), guide_mask], dim=1)
-    output = qformer(input_ids=guide, attention_mask=mask, query_embeds=queries, encoder_hidden_states=features)
-    return output.last_hidden_state[:, : queries.shape[1]]
+    return run_qformer(qformer, queries, guide, guide_mask, features).last_hidden_state[:, : queries.shape[1]]
+
+
+def run_qformer(
+    qformer: InstructBlipQFormerModel,
+    queries: torch.Tensor,
+    guide: torch.Tensor,
+    guide_mask: torch.Tensor,
+    features: torch.Tensor,
+    *,
+    output_hidden_states: bool = False,
+) -> ModelOutput:
+    """As `ask_qformer`, with everything that the Q-Former returns over its queries and the question behind them."""
+    return qformer(
+        input_ids=guide,
+        attention_mask=join_masks(queries, guide_mask),
+        query_embeds=queries,
+        encoder_hidden_states=features,
+        output_hidden_states=output_hidden_states,
+    )
+
+
+def join_masks(queries: torch.Tensor, guide_mask: torch.Tensor) -> torch.Tensor:
+    """The mask (N, Q + W) over queries (N, Q, H), all seen, and the question (N, W)."""
+    return torch.cat([guide_mask.new_ones(queries.shape[:2]), guide_mask], dim=1)
 
 
 def sample_patches(patches: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:

@@ -58,11 +58,15 @@ class FrameProjector(nn.Module):
         self.context_proj = nn.Linear(width, text_width)
         self.content_proj = nn.Sequential(nn.Linear(width, text_width), nn.GELU(), nn.Linear(text_width, text_width))
 
-    def forward(self, text_queries: torch.Tensor, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """text_queries (N, Q, H), patches (N, P, C) -> context (N, 1, D), content (N, 1, D)."""
+    def forward(
+        self, text_queries: torch.Tensor, patches: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """text_queries (N, Q, H), patches (N, P, C) -> context (N, 1, D), content (N, 1, D), and the context token's
+        weights of the patches (N, Q, P)."""
         scores = self.query_proj(text_queries) @ self.key_proj(patches).mT / patches.shape[-1] ** 0.5  # (N, Q, P)
-        context = (scores.softmax(-1) @ patches).mean(1, keepdim=True)  # (N, 1, C)
-        return self.context_proj(context), self.content_proj(patches.mean(1, keepdim=True))
+        weights = scores.softmax(-1)
+        context = (weights @ patches).mean(1, keepdim=True)  # (N, 1, C)
+        return self.context_proj(context), self.content_proj(patches.mean(1, keepdim=True)), weights
 
 
 class EmoLlamaPreTrainedModel(PreTrainedModel):
@@ -144,10 +148,11 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
             guide_attention_mask,
             self.qformer_norm(vision_features),
         )  # (N, Q, H)
-        context, content = self.multi_modal_projector(text_queries, patches)
+        context, content, weights = self.multi_modal_projector(text_queries, patches)
         face = self.face_info_mining(
             patches, face_embeds, face_landmarks, face_found, guide, guide_attention_mask, need_weights=need_weights
         )
+        face.context_attention = weights if need_weights else None
         return torch.cat([context, content, content + face.clues], dim=1), face
 
     def get_real_frame_tokens(
@@ -205,7 +210,7 @@ class EmoLlamaForConditionalGeneration(EmoLlamaPreTrainedModel, GenerationMixin)
             guide_input_ids: (B, W) the question for the Q-Formers, with guide_attention_mask.
             labels: (B, S), -100 outside the answer. Only answer rows are projected to the vocabulary.
             num_items_in_batch: answer tokens over all processes and accumulation steps; divides the loss.
-            output_face_attentions: fill both maps of `face`.
+            output_face_attentions: fill every map of `face`.
         """
         face = tokens = None
         if inputs_embeds is None:

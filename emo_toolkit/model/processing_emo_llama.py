@@ -115,16 +115,13 @@ class EmoLlamaProcessor(ProcessorMixin):
         self, text: Sequence[str], frames: list[int], answers: Sequence[str] | None
     ) -> dict[str, torch.Tensor]:
         """Prompts are padded on the left to be continued, on the right when answers are learnt."""
-        slots = [
-            prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n)
-            for prompt, n in zip(text, frames, strict=True)
-        ]
         if answers is None:
+            slots = self._slots(text, frames)
             encoded = self.tokenizer(
                 slots, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"
             )
             return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
-        prompts = self.tokenizer(slots, add_special_tokens=False)["input_ids"]
+        prompts = self.prompt_ids(text, frames)
         replies = [self.answer_ids(answer) for answer in answers]
         rows = [torch.tensor(prompt + reply) for prompt, reply in zip(prompts, replies, strict=True)]
         labels = [torch.tensor([-100] * len(prompt) + reply) for prompt, reply in zip(prompts, replies, strict=True)]
@@ -133,6 +130,16 @@ class EmoLlamaProcessor(ProcessorMixin):
             "attention_mask": pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
             "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
         }
+
+    def prompt_ids(self, text: Sequence[str], frames: Sequence[int]) -> list[list[int]]:
+        """Token ids of each rendered prompt about so many frames, placeholders written out, without padding."""
+        return self.tokenizer(self._slots(text, frames), add_special_tokens=False)["input_ids"]
+
+    def _slots(self, text: Sequence[str], frames: Sequence[int]) -> list[str]:
+        return [
+            prompt.replace(IMAGE_TOKEN, IMAGE_TOKEN * self.tokens_per_frame * n)
+            for prompt, n in zip(text, frames, strict=True)
+        ]
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer and its end-of-turn token, as they are learnt and scored."""

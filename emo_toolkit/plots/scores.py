@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ..labels import canonical
 from ..schema import EvalReport, FoldsReport, GroupReport
-from .style import BAR, COLOURS, FIXED, HEAD, NAMES, OTHER, SCALE, SHARES, base_figure, titled
+from .style import BAR, COLOURS, FIXED, HEAD, NAMES, OTHER, SCALE, SHARES, base_figure, signs, titled, whiskers
 
 TITLE = "Perceived expression<br><span style='font-size: 12px'>the model's own likelihood of each word</span>"
 # Name, colour, sign and the same as a letter. Okabe and Ito (2008); but their green comes too near to blue for F1.
@@ -114,7 +114,7 @@ def class_bars(report: EvalReport) -> go.Figure:
                 orientation="h",
                 name=word,
                 marker={"color": colour},
-                error_x=_whiskers(values, spans),
+                error_x=whiskers(values, spans),
                 customdata=spans,
                 hovertemplate=f"%{{y}}: {word} {SPAN}",
             )
@@ -146,10 +146,9 @@ def fold_dots(report: FoldsReport) -> go.Figure:
 
 
 def _legend(*names: str) -> str:
-    """The signs of measures with their names: a legend that never covers the figure, on a phone too."""
-    signs = [MEASURES[name] for name in names]
-    words = [f"<span style='color: {colour}'>{letter}</span> {word}" for word, colour, _, letter in signs]
-    return f"{'  '.join(words)} with 95 % intervals"
+    """The signs of measures with their names."""
+    items = [(letter, colour, word) for word, colour, _, letter in map(MEASURES.get, names)]
+    return f"{signs(items)} with 95 % intervals"
 
 
 def _forest(scores: Sequence[Any], names: Sequence[str], title: str) -> go.Figure:
@@ -167,7 +166,7 @@ def _forest(scores: Sequence[Any], names: Sequence[str], title: str) -> go.Figur
             offsetgroup=name,
             name=word,
             marker={"color": colour, "symbol": sign, "size": 9},
-            error_x=_whiskers(values, spans) | {"color": colour},
+            error_x=whiskers(values, spans) | {"color": colour},
             customdata=spans,
             hovertemplate=f"%{{y}}: {word} {SPAN}",
         )
@@ -175,14 +174,3 @@ def _forest(scores: Sequence[Any], names: Sequence[str], title: str) -> go.Figur
     figure.update_xaxes(range=[-0.02, 1.02], **SHARES)
     figure.update_yaxes(**NAMES)
     return figure
-
-
-def _whiskers(values: Sequence[float], spans: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Error bars of 95 % intervals, which hold the value but are not symmetrical about it."""
-    return {
-        "type": "data",
-        "array": [max(0.0, high - value) for value, (_, high) in zip(values, spans, strict=True)],
-        "arrayminus": [max(0.0, value - low) for value, (low, _) in zip(values, spans, strict=True)],
-        "thickness": 1.5,
-        "width": 3,
-    }

@@ -26,7 +26,14 @@ GRID = "rgba(128, 128, 128, 0.2)"
 SCALE = "Blues"  # of every map of shares: one hue, so that only its lightness counts, and always from 0 to 100 %
 FIXED: dict[str, Any] = {"fixedrange": True, "zeroline": False}
 SHARES = FIXED | {"tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%", "tickangle": 0, "gridcolor": GRID}
-NAMES = {"autorange": "reversed", "type": "category", "automargin": True, "ticklabelstandoff": 6, "fixedrange": True}
+NAMES: dict[str, Any] = {
+    "autorange": "reversed",
+    "type": "category",
+    "automargin": True,
+    "ticklabelstandoff": 6,
+    "fixedrange": True,
+    "gridcolor": GRID,
+}
 BAR, HEAD = 32, 96  # px, height of one bar with its gap, and of title and axis together
 
 
@@ -57,3 +64,19 @@ def base_figure(traces: Sequence[Any], title: str, *, height: int) -> go.Figure:
 
 def titled(what: str, *notes: str) -> str:
     return "".join([what, *(f"<br><span style='font-size: 12px'>{note}</span>" for note in notes)])
+
+
+def signs(items: Sequence[tuple[str, str, str]]) -> str:
+    """(letter, colour, word) as a line of the title: a legend that never covers the figure, on a phone too."""
+    return "  ".join(f"<span style='color: {colour}'>{letter}</span> {word}" for letter, colour, word in items)
+
+
+def whiskers(values: Sequence[float], spans: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Error bars of intervals, which hold the value but are not symmetrical about it."""
+    return {
+        "type": "data",
+        "array": [max(0.0, high - value) for value, (_, high) in zip(values, spans, strict=True)],
+        "arrayminus": [max(0.0, value - low) for value, (low, _) in zip(values, spans, strict=True)],
+        "thickness": 1.5,
+        "width": 3,
+    }

@@ -132,12 +132,14 @@ class EmoPrompt:
     """A question as a value with parts, so that a counterfactual is one `dataclasses.replace`.
 
     With `options` the category question is asked and `question` may stay None; without, `question` is asked freely.
+    `sentence` stands in the place of the attribute sentence; None writes that one from `attributes`.
     """
 
     kind: str = "image"
     question: str | None = None
     options: tuple[str, ...] = ()
     attributes: FaceAttributes = FaceAttributes()
+    sentence: str | None = None
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,47 @@ def test_attention_rows_sum_to_one():
 
 
 @torch.no_grad()
+def test_clue_attention_is_that_of_the_encoder():
+    module, inputs = make_module(), make_inputs()
+    found = module(**inputs, need_weights=True)
+    features, _, strength = module.local_branch(inputs["patches"], inputs["landmarks"], need_weights=True)
+    aggregator = module.clue_aggregator
+    aggregator.encoder.set_attn_implementation("eager")
+    queries = aggregator.queries.weight.expand(FRAMES, -1, -1)
+    whole = aggregator.encoder(
+        input_ids=inputs["guide"],
+        attention_mask=torch.cat([torch.ones(FRAMES, 4, dtype=torch.long), inputs["guide_mask"]], 1),
+        query_embeds=queries,
+        encoder_hidden_states=features,
+        output_attentions=True,
+    )
+    expected = torch.stack(whole.cross_attentions, 1)
+    assert expected.shape == (FRAMES, 1, 4, 4, 68)
+    torch.testing.assert_close(found.local_clue_attention, expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found.global_clue_attention.sum(-1), torch.ones(FRAMES, 1, 4, 4))
+    assert torch.equal(found.local_strength, strength) and 0 < strength.min() < strength.max() < 1
+
+
+@torch.no_grad()
+def test_clues_are_the_aggregators_part_and_the_summary():
+    module, inputs = make_module(summary_size=8), make_inputs()
+    found = module(**inputs)
+    rest = found.clues - found.summary
+    module.summary = None
+    without = module(**inputs)
+    assert without.summary is None and found.summary.count_nonzero() > 0
+    torch.testing.assert_close(rest, without.clues)
+
+
+@torch.no_grad()
+def test_closed_gates_bring_nothing():
+    closed = set_gates(make_module(), 0.0)(**make_inputs(), need_weights=True)
+    for strength in (closed.global_strength, closed.local_strength):
+        assert strength.count_nonzero() == 0
+    assert closed.global_attention.count_nonzero() > 0
+
+
+@torch.no_grad()
 def test_a_new_module_has_closed_gates():
     module = make_module()
     fresh = FaceInfoMining(module.clue_aggregator.config, GUIDE, TEXT).eval()
