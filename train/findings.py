@@ -138,7 +138,8 @@ def explanation_sentences(report: ExplanationReport) -> list[str]:
         f'explanations, asked "{asked_of(report)}", n = {report.n}',
         f"  action units: precision {total.precision:.4f}  {span(report.precision_interval)}   "
         f"recall {total.recall:.4f}  {span(report.recall_interval)}   F1 {total.f1:.4f}  {span(report.f1_interval)}",
-        f"  the same answers held against other faces: F1 {report.shuffled_f1:.4f}",
+        f"  the same answers held against other faces: F1 {report.shuffled_f1:.4f}; against other faces of the same "
+        f"expression: F1 {report.same_label_f1:.4f}",
         f"  {report.named:.4f} {span(report.named_interval)} name an expression; of these, {report.agreement:.4f} "
         f"{span(report.agreement_interval)} the one with the highest score of the same face",
         f"  {report.contradictions:.4f} deny a unit that is visible, or contradict themselves",

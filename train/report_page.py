@@ -29,7 +29,7 @@ UNIT_TERMS = {
     "Action unit": "a movement of the face in the Facial Action Coding System, such as AU12, the lip corner puller. "
     "It is visible from level B on.",
     "Held against other faces": "the same answers, each scored on a face that it is not about: what general wording "
-    "earns.",
+    "earns. Of the same expression: what the answer owes to the expression alone, and not to this face.",
     "Agreement": "of the answers in words that name an expression, the share that names the label which is likeliest "
     "by the scores of the same face.",
 }
@@ -114,6 +114,7 @@ def _explanation(report: ExplanationReport) -> Section:
         ("all action units: recall", *_cell(total.recall, report.recall_interval)),
         ("all action units: F1", *_cell(total.f1, report.f1_interval)),
         ("F1 held against other faces", _percent(report.shuffled_f1), ""),
+        ("F1 held against other faces of the same expression", _percent(report.same_label_f1), ""),
         ("answers that name an expression", *_cell(report.named, report.named_interval)),
         ("agreement with the scored label", *_cell(report.agreement, report.agreement_interval)),
         ("answers that deny what is visible, or themselves", _percent(report.contradictions), ""),

@@ -27,7 +27,7 @@ def score_explanations(
 
     A unit is claimed, visible and right as in `score_text`, and counts once a face whichever sides are named.
     Intervals are the middle 95 % of 2,000 bootstrap resamples over faces. Hold F1 against `shuffled_f1`: what the same
-    words earn on faces that they are not about.
+    words earn on faces that they are not about; and against `same_label_f1`: what they owe to the expression alone.
 
     Args:
         texts: n answers; truths: n drawn faces.
@@ -56,7 +56,8 @@ def score_explanations(
         precision_interval=precision,
         recall_interval=recall,
         f1_interval=f1,
-        shuffled_f1=_shuffled_f1(texts, truths, rng),
+        shuffled_f1=_shuffled_f1(texts, truths, [np.arange(len(texts))], rng),
+        same_label_f1=_shuffled_f1(texts, truths, _alike(truths), rng),
         units={name: _unit_scores(counts[:, place].sum(0)) for place, name in enumerate(names)},
         named=sum(named) / len(texts),
         agreement=float(_share(np.array(sum(agreed)), np.array(sum(named)))),
@@ -74,13 +75,25 @@ def _units(score: TextScore, truth: FaceTruth) -> tuple[set[str], set[str], set[
     return {unit for unit, _ in moving}, {unit for unit, _ in claims}, right
 
 
-def _shuffled_f1(texts: Sequence[str | None], truths: Sequence[FaceTruth], rng: np.random.Generator) -> float:
-    """F1 where each text is held against the face of another one, in one ring through all of them."""
-    ring = rng.permutation(len(texts))
+def _alike(truths: Sequence[FaceTruth]) -> list[np.ndarray]:
+    """Which faces share an expression, for each expression that two or more show."""
+    labels = np.array([truth.label for truth in truths])
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return [group for group in groups if len(group) > 1]
+
+
+def _shuffled_f1(
+    texts: Sequence[str | None], truths: Sequence[FaceTruth], groups: Sequence[np.ndarray], rng: np.random.Generator
+) -> float:
+    """F1 where each text is held against the face of another one of its group, in one ring through the group."""
+    rings = [rng.permutation(group) for group in groups]
     faces = [
         _units(score_text(texts[one], truths[other]), truths[other])
+        for ring in rings
         for one, other in zip(ring, np.roll(ring, 1), strict=True)
     ]
+    if not faces:
+        return 0.0
     return float(_ratios(np.array([[len(units) for units in face] for face in faces]).sum(0))[2])
 
 

@@ -143,7 +143,8 @@ class UnitScores:
 class ExplanationReport:
     """How far n free answers about drawn faces agree with the exact action units. Intervals are 95 %.
 
-    `total` counts over all faces and units. `shuffled_f1` is the F1 of the same answers held against other faces.
+    `total` counts over all faces and units. `shuffled_f1` is the F1 of the same answers held against other faces;
+    `same_label_f1` against other faces of the same expression, over the faces that have such another.
     `named` is the share of answers that name an expression; of those, `agreement` is the share that name the label
     which is likeliest by the scores of the same face. `contradictions` is the share of answers that deny a visible
     unit, or claim and deny one.
@@ -156,6 +157,7 @@ class ExplanationReport:
     recall_interval: tuple[float, float]
     f1_interval: tuple[float, float]
     shuffled_f1: float
+    same_label_f1: float
     units: dict[str, UnitScores]
     named: float
     agreement: float

@@ -22,12 +22,24 @@ def test_the_truths_own_words_are_right(kind):
     assert report.f1_interval == (1, 1) and report.contradictions == 0
     assert (report.named, report.agreement) == (1, 1)
     assert report.shuffled_f1 < 0.5  # the words are about their own face
+    assert report.shuffled_f1 < report.same_label_f1 < 1
 
 
 def test_a_general_answer_earns_as_much_on_any_face():
     truths = faces(150)
     report = score_explanations(["The lip corners are pulled up and the lips are parted."] * 150, truths, [None] * 150)
     assert 0 < report.total.f1 < 0.6 and report.shuffled_f1 == pytest.approx(report.total.f1)
+
+
+def test_what_the_expression_alone_earns():
+    """An answer that is the same for all faces of an expression owes nothing to the single face."""
+    drawn = faces(150)
+    first = {truth.label: truth for truth in reversed(drawn)}
+    texts = [" ".join(first[truth.label].action_units) for truth in drawn]
+    report = score_explanations(texts, drawn, [None] * 150)
+    assert report.same_label_f1 == pytest.approx(report.total.f1, abs=0.03) and report.shuffled_f1 < report.total.f1
+    alone = score_explanations(["The lips are parted.", "A smile."], [SMILE, CALM], [None, None])
+    assert alone.same_label_f1 == 0  # nobody to be held against
 
 
 def test_by_hand():
