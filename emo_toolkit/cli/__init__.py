@@ -1,6 +1,6 @@
 """`python -m emo_toolkit predict PATH...`: photos and clips in, a table or JSON out; `batch FOLDER --out rows.jsonl`.
 
-Every path gets an object of its own; one bad file never stops the others.
+`explain PATH --out DIR` and `effects PATH --out DIR` look inside one answer and write a page about it.
 """
 
 import sys
@@ -10,10 +10,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from ..prompts import parse_attributes
 from .batch import batch
+from .effects import effects
+from .explain import explain
 from .parser import make_parser
 from .predict import predict, to_json, to_table
 
-COMMANDS = {"predict": predict, "batch": batch}
+COMMANDS = {"predict": predict, "batch": batch, "explain": explain, "effects": effects}
 
 __all__ = ["main", "to_json", "to_table"]
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..explain.judging import ALL, METHODS
 from ..labels import AGE_GROUPS, GENDERS, RACES
 
 NOTICE = "independent reconstruction of EMO-LLaMA; perceived expression, not felt emotion"
@@ -49,6 +50,56 @@ crash); 2 refused, nothing was begun; 3 stopped, such as by a full disk; 130 by 
 {NOTICE}
 """
 
+REPORT_CODES = """\
+exit code: 0 when DIR is there; 1 when the file was not answered (no face, a damaged file, a full disk); 2 for a wrong
+command line, such as a DIR that holds files already. DIR appears whole or not at all."""
+EXPLAIN_EXAMPLES = f"""\
+examples:
+  python -m emo_toolkit explain photo.jpg --out report
+  python -m emo_toolkit explain clip.mp4 --out report --quick
+  python -m emo_toolkit explain photo.jpg --out report --method all
+  python -m emo_toolkit explain photo.jpg --out report --question "Which one?" --options anger,fear
+
+DIR:
+  explain.html   one page: every figure, what it shows, how to read it, and what the tests say of it
+  explain.json   every number; its first key says what the others mean
+  figures/       every figure as PNG (as HTML where there is no browser of Chrome's family), maps on the source picture
+
+maps: from the answer's words to the face; global and local branch of Face Info Mining; what its tokens were gathered
+from. Beside each one a verdict: parts of the face are hidden in the order of the map, and the answer is watched.
+Without --quick the weights are shuffled too, to see whether the map is about what the model learned.
+
+methods (a view without it is shown raw):
+  raw         mean over layers and heads           gradient   times the gradient toward the answer
+  heads       the heads that look hardest          relative   over the map under a neutral question
+  rollout     with what stays in its place         sinkless   without what is looked at whatever is asked
+
+{ATTRIBUTE_WORDS}
+
+{REPORT_CODES}
+{NOTICE}
+"""
+EFFECTS_EXAMPLES = f"""\
+examples:
+  python -m emo_toolkit effects photo.jpg --out report
+  python -m emo_toolkit effects clip.mp4 --out report --options happiness,sadness,neutral
+  python -m emo_toolkit effects photo.jpg --out report --attributes "age=30-39,gender=female"
+
+The pixels stay; the model is told every age, gender and race, alone and in all 150 combinations, and beside that
+sentences and questions that mean nothing. An effect counts only above what nothing does (the noise floor). Then each
+prior is taken away: landmarks, face embedding, Face Info Mining, and the sentence of --attributes.
+
+DIR:
+  effects.html   one page: every figure, what it shows, how to read it
+  effects.json   every number; its first key says what the others mean
+  figures/       every figure as PNG (as HTML where there is no browser of Chrome's family)
+
+{ATTRIBUTE_WORDS}
+
+{REPORT_CODES}
+{NOTICE}
+"""
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
@@ -70,7 +121,29 @@ def make_parser() -> argparse.ArgumentParser:
     _add_question(predict)
     predict.add_argument("--format", choices=("table", "json"), default="table")
     _add_batch(commands)
+    explain = _add_report(
+        commands, "explain", "where an answer looked, and whether that can be trusted", EXPLAIN_EXAMPLES
+    )
+    explain.add_argument("--method", choices=(*METHODS, ALL), default="raw", help="of the maps (default: raw)")
+    explain.add_argument("--quick", action="store_true", help="fewer pictures in the tests, no shuffled weights")
+    _add_report(commands, "effects", "what words of age, gender and race, and each prior, do to it", EFFECTS_EXAMPLES)
     return parser
+
+
+def _add_report(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, what: str, examples: str
+) -> argparse.ArgumentParser:
+    report = commands.add_parser(
+        name,
+        help=what,
+        description=f"A page about one photo or clip: {what}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    report.add_argument("path", metavar="PATH", help="photo or clip")
+    report.add_argument("--out", type=Path, metavar="DIR", required=True, help="a new folder")
+    _add_question(report)
+    return report
 
 
 def _add_batch(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -55,6 +55,21 @@ class Bars:
             bar.close()
 
 
+class Steps:
+    """What is being done, a line on standard error for each step, after the seconds since the first."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        print(f"{self.seconds:6.1f} s  {what}", file=sys.stderr, flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began
+
+
 def counts(tally: Tally) -> str:
     """How many files are done, in words."""
     counts = f"{tally.ok:,} ok, {tally.no_face:,} without a face, {tally.error:,} errors"

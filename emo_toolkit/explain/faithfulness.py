@@ -7,6 +7,7 @@ import numpy as np
 
 from ..pipeline import EmoPipeline, Reading
 from ..schema import EmoPrompt, Faithfulness, MaskingCurves
+from .curves import as_map, centre_map, masking_curves, moved_copy
 from .masking import Score, masked_score
 
 STEPS, RANDOMS = 5, 9  # 90 pictures: about 22 s of one core with mini
@@ -68,19 +69,12 @@ def judge(
     Raises:
         ValueError: a map that is not (F, side, side), has NaN or has fewer patches than steps; too few copies.
     """
-    saliency = np.asarray(saliency, float)
-    if saliency.ndim != 3 or saliency.shape[1] != saliency.shape[2] or not np.isfinite(saliency).all():
-        raise ValueError(f"a map has the shape (frames, side, side) and finite values; this one has {saliency.shape}")
-    if not 1 <= steps <= saliency.size or randoms < 1:
-        raise ValueError(f"{steps} steps and {randoms} random orders for {saliency.size} patches; take at least 1")
-    rng = np.random.default_rng(seed)
-    maps = [saliency, _centre(saliency.shape), *(_moved(saliency, rng) for _ in range(randoms))]
-    ranks = np.argsort([_order(each, rng) for each in maps], axis=1)  # (2 + R, patches)
-    touched = np.rint(np.linspace(0, saliency.size, steps + 1)).astype(int)
-    first = ranks[:, None] < touched[:, None]  # (2 + R, S + 1, patches)
-    masks = np.stack([~first, first])
-    values = np.asarray(score(masks.reshape(-1, *saliency.shape)), float).reshape(masks.shape[:-1])
-    deletion, insertion = values  # (2 + R, S + 1) each
+    if randoms < 1:
+        raise ValueError(f"{randoms} moved copies of the map; take at least 1")
+    saliency, rng = as_map(saliency), np.random.default_rng(seed)
+    maps = [saliency, centre_map(saliency.shape), *(moved_copy(saliency, rng) for _ in range(randoms))]
+    curves = masking_curves(score, maps, steps=steps, rng=rng)
+    deletion, insertion = curves.deletion, curves.insertion  # (2 + R, S + 1) each
     named = MaskingCurves(deletion[0], insertion[0]), MaskingCurves(deletion[1], insertion[1])
     chance = MaskingCurves(deletion[2:], insertion[2:])
     return _weighed(label, *named, chance, "image" if len(saliency) == 1 else "clip")
@@ -111,23 +105,3 @@ def _weighed(label: str, own: MaskingCurves, centre: MaskingCurves, chance: Mask
         level=1 - 1 / (1 + len(chance.deletion)),
         verdict=verdict,
     )
-
-
-def _order(saliency: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Patches, most salient first; equal ones in random order."""
-    return np.lexsort([rng.random(saliency.size), -saliency.ravel()])
-
-
-def _centre(shape: tuple[int, ...]) -> np.ndarray:
-    """(F, side, side), the nearer to the centre the larger."""
-    squares = (np.arange(shape[1]) - (shape[1] - 1) / 2) ** 2
-    return np.broadcast_to(-(squares[:, None] + squares), shape)
-
-
-def _moved(saliency: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The map elsewhere: frames shuffled, and each one mirrored or not, turned, and shifted over the edges."""
-    moved = []
-    for frame in rng.permutation(saliency):
-        turned = np.rot90(frame.T if rng.random() < 0.5 else frame, rng.integers(4))
-        moved.append(np.roll(turned, rng.integers(len(frame), size=2), axis=(0, 1)))
-    return np.stack(moved)

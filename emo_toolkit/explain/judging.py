@@ -66,9 +66,11 @@ def judged_maps(
     checks: Mapping[str, RandomisationCheck] = {}
     if draws:
         report(f"shuffling the model's weights, {draws} times")
+        used = {each.method for each in made}
+        needs = {"gradients": "gradient" in used, "neutral": "relative" in used, "max_new_tokens": TWIN_TOKENS}
 
         def make_maps(asked: EmoPipeline, reading: Reading, prompt: EmoPrompt) -> dict[str, np.ndarray]:
-            look = seen if asked is pipeline else _look(asked, reading, prompt, seen)
+            look = seen if asked is pipeline else look_inside(asked, reading, prompt, **needs)
             return {each.name: patch_map(look, each.view, method=each.method) for each in made}
 
         checks = randomisation_checks(pipeline, reading, prompt, make_maps, draws=draws)
@@ -94,8 +96,3 @@ def chosen_maps(seen: FaceAttention, method: str) -> list[JudgedMap]:
         wanted = methods(seen, view) if method == ALL else [method if method in known else "raw"]
         chosen += [JudgedMap(view, each, patch_map(seen, view, method=each)) for each in wanted]
     return chosen
-
-
-def _look(pipeline: EmoPipeline, reading: Reading, prompt: EmoPrompt, like: FaceAttention) -> FaceAttention:
-    asked = {"gradients": like.gradients is not None, "neutral": like.neutral is not None}
-    return look_inside(pipeline, reading, prompt, max_new_tokens=TWIN_TOKENS, **asked)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..schema import Faithfulness
+from ..schema import Faithfulness, MapScore
 from .style import FIXED, GRID, HEAD, INK, NAMES, base_figure, signs, titled, whiskers
 
 OWN, CENTRE = "#0072b2", "#d55e00"  # Okabe and Ito (2008)
@@ -42,8 +42,8 @@ def faithfulness_curves(found: Faithfulness, *, name: str = "this map") -> go.Fi
     return figure.update_xaxes(title={"text": "of the face's patches", "font": {"size": 12}}, row=2, col=1)
 
 
-def faithfulness_forest(found: Mapping[str, Faithfulness], *, peak: float | None = None) -> go.Figure:
-    """Several maps of one picture: how far each is above chance, and above a centre guess.
+def faithfulness_forest(found: Mapping[str, Faithfulness | MapScore], *, peak: float | None = None) -> go.Figure:
+    """Several maps of one picture or of many: how far each is above chance, and above a centre guess.
 
     Args:
         found: name of a map -> its faithfulness.

@@ -174,7 +174,8 @@ def word_heat(
         showscale=not shares,
         colorbar=BAR_OF_COLOURS,
     )
-    figure = base_figure([heat], titled(title, *filter(None, [note])), height=150 + 26 * len(words))
+    height = 190 + 26 * len(words)  # below 190 plotly cuts slanted names off
+    figure = base_figure([heat], titled(title, *filter(None, [note])), height=height)
     figure.update_xaxes(tickangle=-45, showgrid=False, automargin=True, **FIXED)
     ticks = {"tickvals": list(range(len(words))), "ticktext": list(words), "tickmode": "array"}
     return figure.update_yaxes(showgrid=False, **NAMES | {"type": "linear"}, **ticks)

@@ -34,6 +34,7 @@ from .flow import (
     FrameRecord,
     Media,
 )
+from .map_audit import AlikeScore, MapAudit, MapScore, RegionScore
 from .reports import (
     ClassScores,
     EvalReport,
@@ -47,6 +48,7 @@ from .reports import (
 )
 
 __all__ = [
+    "AlikeScore",
     "AttributeEffects",
     "ClassScores",
     "EffectsSummary",
@@ -71,12 +73,15 @@ __all__ = [
     "GroupScores",
     "LabelGradients",
     "Lens",
+    "MapAudit",
+    "MapScore",
     "MaskingCurves",
     "Media",
     "NUM_LANDMARKS",
     "PairedDifference",
     "PriorAblations",
     "RandomisationCheck",
+    "RegionScore",
     "Span",
     "TEXT_KINDS",
     "TwinEffects",
