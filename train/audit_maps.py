@@ -4,8 +4,7 @@
     python train/audit_maps.py --dataset ferplus --root DIR --split valid --limit 200 --out MAPS.json --figures OUT
     accelerate launch --multi_gpu --num_processes 2 train/audit_maps.py ...   the same figures, sooner; also on CPUs
 
-Writes the report, one row a picture beside it, and prints tables for a model card. Run again after an interruption, it
-goes on. What told attributes do to the same pictures: train/audit.py.
+Prints tables for a model card too. Run again after an interruption, it goes on. Effects of told words: train/audit.py.
 """
 
 import argparse
