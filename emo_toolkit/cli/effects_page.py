@@ -1,6 +1,7 @@
 """What an effects command found -> its figures, and one HTML page that explains itself."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,13 +93,13 @@ def page(found: Affected, figures: Mapping[str, Any]) -> str:
             ),
             _answers(told),
         ),
-        Section("What means nothing, and what it did", above=_floor(told, label)),
+        Section("What means nothing, and what it did", above=_floor(found)),
         Section("What each prior did", figures["priors"], _told(found), _ablations(found)),
     ]
     chance = told.grid_scores[0].max()
-    head = [f"{found.asked.pipeline.checkpoint.name} answers “{label}” ({chance:.1%}). This is an {NOTICE}."]
+    head = [f"{found.asked.pipeline.checkpoint.name} answers “{label}” ({chance:.1%}; {NOTICE})."]
     head += [counting(found), GIVEN]
-    title = f"What words and priors do to the answer to {found.asked.path}"
+    title = f"What words and priors do to the answer to {Path(found.asked.path).name}"
     return html_page(title, paragraphs(head), sections, terms=TERMS)
 
 
@@ -126,13 +127,15 @@ def _answers(told: AttributeEffects) -> str:
     return text_table(("label", f"the answer in, of {len(told.grid)}", "probability"), rows)
 
 
-def _floor(told: AttributeEffects, label: str) -> str:
-    at = told.labels.index(label)
-    rows = list(zip(told.changes, told.change_effects[:, at], strict=True))
+def _floor(found: Affected) -> str:
+    told, at = found.told, found.told.labels.index(found.answer)
+    words = [each.format(kind=found.asked.reading.media.kind, who="…") for each in told.changes]
+    rows = list(zip(words, told.change_effects[:, at], strict=True))
     rows += list(zip(told.questions[1:], told.question_effects[:, at], strict=True))
     rows.sort(key=lambda row: -abs(row[1]))
-    said = paragraphs([f"Effects on “{label}” in log-odds, the largest first: it is the noise floor."])
-    return said + text_table(("instead", "log-odds"), [(words, f"{value:+.2f}") for words, value in rows])
+    said = paragraphs([f"Effects on “{found.answer}” in log-odds, the largest first: it is the noise floor."])
+    table = text_table(("log-odds", "said instead"), [(f"{value:+.2f}", words) for words, value in rows])
+    return f'{said}<div class="words">{table}</div>'
 
 
 def _told(found: Affected) -> str:

@@ -50,6 +50,10 @@ class Explained(NamedTuple):
         """The method of the figures that are made of words."""
         return "raw" if self.method == ALL else self.method
 
+    def first(self, view: str) -> JudgedMap:
+        """The map of a view that regions, words and times are made of."""
+        return next(each for each in self.judged if each.view == view)
+
 
 def most_looked_at(seen: FaceAttention, method: str) -> list[int]:
     """The frames with the most attention from the words, in the order of the clip."""
@@ -75,17 +79,17 @@ def figures_of(found: Explained) -> dict[str, Any]:
     if verdicts:
         figures["faithfulness"] = faithfulness_forest(verdicts)
     figures |= {slug(each): _overlay(found, each) for each in found.judged}
-    first = found.judged[0]
-    if first.faithfulness:
-        figures["curves"] = faithfulness_curves(first.faithfulness, name=first.name)
-    values = maps.word_map(seen, method=method)
+    own = found.first("word")
+    values = own.values
+    if own.faithfulness:
+        figures["curves"] = faithfulness_curves(own.faithfulness, name=own.name)
     figures["regions"] = region_bars(
         _by_region(maps.region_values(seen, values)),
         title="Which parts of the face the words looked at",
         even=float(values.mean()),
     )
     figures["clue-regions"] = region_bars(
-        _by_region(maps.region_clues(seen)),
+        _by_region(maps.region_clues(seen, method=found.first("local_clues").method)),
         title="Whose landmarks the local face token asked",
         note="mean weight of a landmark of the region",
         even=1 / sum(map(len, FACE_REGIONS.values())),

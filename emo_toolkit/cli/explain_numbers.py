@@ -88,7 +88,7 @@ def numbers(found: Explained) -> dict[str, Any]:
         "word_frames": maps.timeline(seen, method=method),
         "word_regions": maps.word_regions(seen, method=method),
         "word_placed": maps.word_maps(seen, method=method).sum((1, 2)),
-        "clue_regions": maps.region_clues(seen),
+        "clue_regions": maps.region_clues(seen, method=found.first("local_clues").method),
         "token_parts": seen.token_parts,
         "mapped_share": maps.mapped_share(seen),
         "lens": [{"face_global": whole, "face_local": local} for whole, local in seen.lens],

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -66,7 +67,7 @@ def page(found: Explained, figures: Mapping[str, Any]) -> str:
         sections.append(Section(title_of(each), figures[slug(each)], paragraphs(said), _verdicts(each)))
     sections += _words(found, figures)
     sections += [_left_out(found), _lens(found)]
-    return html_page(f"Inside the answer to {found.asked.path}", _head(found), sections, terms=TERMS)
+    return html_page(f"Inside the answer to {Path(found.asked.path).name}", _head(found), sections, terms=TERMS)
 
 
 def better(found: Explained) -> str:
@@ -93,7 +94,7 @@ def _head(found: Explained) -> str:
             "answer's words looked at most; tests and numbers are about all of them."
         )
     alt = "the source picture in grey, in orange where the answer's words looked"
-    return paragraphs(said) + _picture(source_overlay(found, found.judged[0]), alt)
+    return paragraphs(said) + _picture(source_overlay(found, found.first("word")), alt)
 
 
 def _answer(found: Explained) -> str:
@@ -124,8 +125,7 @@ def _tested(each: JudgedMap) -> tuple[str, str, str]:
 
 def _words(found: Explained, figures: Mapping[str, Any]) -> list[Section]:
     """What is made of the words' map; its verdict is repeated."""
-    own = next(each for each in found.judged if (each.view, each.method) == ("word", found.word_method))
-    verdict = _box([f"Made of “{own.name}”. " + (own.faithfulness.verdict if own.faithfulness else "Not tested.")])
+    verdict = _short_verdict(found.first("word"))
     rows = [
         ("curves", "The test of the first map, step by step", "", ""),
         ("words", "Each word alone", "One scale for all words.", verdict),
@@ -139,7 +139,7 @@ def _words(found: Explained, figures: Mapping[str, Any]) -> list[Section]:
             verdict,
         ),
         ("timeline", "Over the clip", "Frames with a usable face only.", verdict),
-        ("clue-regions", "Landmarks asked for the local face token", "", ""),
+        ("clue-regions", "Landmarks asked for the local face token", "", _short_verdict(found.first("local_clues"))),
     ]
     return [
         Section(title, figures[name], paragraphs(filter(None, [said])), below)
@@ -182,7 +182,7 @@ def _lens(found: Explained) -> Section:
         for place in found.shown
         for kind, lens in zip(("face, global", "face, local"), found.seen.lens[place], strict=True)
     ]
-    table = text_table(("token", "words"), rows)
+    table = f'<div class="words">{text_table(("token", "words"), rows)}</div>'
     return Section("Words nearest to the face tokens", above=paragraphs([said]), below=table)
 
 
@@ -196,6 +196,11 @@ def _verdicts(each: JudgedMap) -> str:
         f"{check.verdict} (alike under random weights: {check.mean:.2f})" if check else "Random weights: not checked."
     )
     return _box(said)
+
+
+def _short_verdict(each: JudgedMap) -> str:
+    """For under a figure that is made of a map shown elsewhere."""
+    return _box([f"Made of “{each.name}”. " + (each.faithfulness.verdict if each.faithfulness else "Not tested.")])
 
 
 def _box(said: list[str]) -> str:

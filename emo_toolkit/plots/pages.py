@@ -18,6 +18,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .2rem .6rem .2rem 0; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 1px solid #9aa5b1; font-weight: 600; }
+.words th, .words td { text-align: left; }
 .verdict { border-left: 4px solid #0072b2; margin: 1rem 0; padding: .1rem .8rem; background: #f3f6f9; }
 .verdict p { margin: .4rem 0; }
 img { max-width: 100%; max-height: 32rem; }

@@ -26,7 +26,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {  # what each one's values ar
         "category_only": {"lora.free_share": 0.0},
     },
     "mini": {
-        "full": {"align.epochs": 2.0, "lora.steps": 80},
+        "full": {"align.epochs": 2.0, "lora.steps": 100},
         "no_fim": {"branches": ()},
         "no_landmarks": {"branches": ("global",)},
         "no_embedding": {"branches": ("local",)},
@@ -56,7 +56,7 @@ def test_every_recipe_parses(path):
 def test_there_is_a_recipe_for_every_experiment():
     sets = {f"7b_{name}" for name in DATASETS if not name.startswith(("synthetic", "manifest"))}
     ablations = {f"{base}_{name}" for base, names in ABLATIONS.items() for name in names}
-    others = {NO_RUN, "7b_joint", "7b_image_to_video", "7b_video_to_image", "mini", "tiny"}
+    others = {NO_RUN, "7b_joint", "7b_image_to_video", "7b_video_to_image", "mini", "mini_words", "tiny"}
     assert {path.stem for path in RECIPES} == sets | ablations | others
 
 

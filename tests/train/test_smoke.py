@@ -175,7 +175,13 @@ def test_ctrl_c_ends_the_run_though_the_training_ends_well(tmp_path):
     fake.chmod(0o755)
     places = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "OUT": str(tmp_path / "out")}
     line = ["bash", "train/reproduce.sh", "check"]
-    running = subprocess.Popen(line, env=os.environ | places, start_new_session=True, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        line,
+        env=os.environ | places,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )
     while not (tmp_path / "ran").is_file():
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
