@@ -1,8 +1,11 @@
 """What the rooms' tests share: pinned parts in the user's real cache, the `tiny` checkpoint, a photo of one face."""
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import emo_toolkit
 from emo_toolkit.checkpoints import load
@@ -41,3 +44,13 @@ def tiny_pipeline(tiny: Path) -> EmoPipeline:
 def astronaut() -> Path:
     """A photo of one face."""
     return Path(emo_toolkit.__file__).parent / "assets" / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def talker(tiny_pipeline: EmoPipeline) -> EmoPipeline:
+    """`tiny` with louder weights, so that its greedy answers differ and go on for a while."""
+    model = copy.deepcopy(tiny_pipeline.model)
+    with torch.no_grad():
+        for value in model.language_model.layers.parameters():
+            value *= 4
+    return EmoPipeline(replace(tiny_pipeline.checkpoint, model=model), tiny_pipeline.extractor)

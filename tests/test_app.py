@@ -1,13 +1,11 @@
 """The page behind a real server: what visitors send, and what they and their programs get back."""
 
 import ast
-import copy
 import multiprocessing
 import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +28,8 @@ BARS_OFF = "answered in words only"
 
 
 @pytest.fixture(scope="module")
-def pipeline(tiny_pipeline: EmoPipeline) -> EmoPipeline:
-    """`tiny` with louder weights, so that it says something."""
-    model = copy.deepcopy(tiny_pipeline.model)
-    with torch.no_grad():
-        for value in model.language_model.layers.parameters():
-            value *= 4
-    return EmoPipeline(replace(tiny_pipeline.checkpoint, model=model), tiny_pipeline.extractor)
+def pipeline(talker: EmoPipeline) -> EmoPipeline:
+    return talker
 
 
 @pytest.fixture(scope="module")

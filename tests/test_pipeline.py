@@ -1,6 +1,5 @@
 """The hall with `tiny` and the real face wing: one prefill gives the distribution and the text that long ways give."""
 
-import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -34,16 +33,6 @@ def crowd(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("crowd") / "crowd.png"
     picture.save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def talker(tiny_pipeline: EmoPipeline) -> EmoPipeline:
-    """`tiny` with louder weights, so that its greedy answers differ and go on for a while."""
-    model = copy.deepcopy(tiny_pipeline.model)
-    with torch.no_grad():
-        for value in model.language_model.layers.parameters():
-            value *= 4
-    return EmoPipeline(replace(tiny_pipeline.checkpoint, model=model), tiny_pipeline.extractor)
 
 
 def slow_scores(pipeline: EmoPipeline, reading: Reading, prompt: EmoPrompt) -> dict[str, float]:

@@ -25,16 +25,6 @@ CLIP = EmoPrompt("video", "What does this face show?", DEFAULT_OPTIONS, PERSON)
 
 
 @pytest.fixture(scope="module")
-def talker(tiny_pipeline: EmoPipeline) -> EmoPipeline:
-    """`tiny` with louder weights, so that it goes on for a while."""
-    model = copy.deepcopy(tiny_pipeline.model)
-    with torch.no_grad():
-        for value in model.language_model.layers.parameters():
-            value *= 4
-    return EmoPipeline(replace(tiny_pipeline.checkpoint, model=model), tiny_pipeline.extractor)
-
-
-@pytest.fixture(scope="module")
 def photo(tiny_pipeline: EmoPipeline, astronaut: Path) -> Reading:
     return tiny_pipeline.read(astronaut)
 
