@@ -3,6 +3,7 @@
 pipeline, reading, prompt -> FaceAttention; from there `maps` draws without the model.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -44,39 +45,61 @@ def look_inside(
         EmoError: for a reading without a usable face.
         ValueError: for a language model that does not run under SDPA.
     """
+    wishes = {"max_new_tokens": max_new_tokens, "gradients": gradients, "neutral": neutral}
+    *_, (*_, seen) = stream_inside(pipeline, reading, prompt, **wishes)
+    return seen
+
+
+@torch.no_grad()
+def stream_inside(
+    pipeline: EmoPipeline,
+    reading: Reading,
+    prompt: EmoPrompt,
+    *,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    gradients: bool = False,
+    neutral: bool = False,
+) -> Iterator[tuple[dict[str, float], str, str, FaceAttention | None]]:
+    """As `look_inside`, while the answer grows: the steps of `EmoPipeline.stream`, and after them one that also holds
+    where it looked."""
     if reading.priors is None:
         raise EmoError(NO_FACE.format(why=reading.missing))
-    text, batch = pipeline.inputs([reading], [prompt])
+    (exact,), batch = pipeline.inputs([reading], [prompt])
     length = batch["input_ids"].shape[1]
-    spans = prompt_spans(pipeline.processor, text[0], prompt, len(reading.seen))
+    spans = prompt_spans(pipeline.processor, exact, prompt, len(reading.seen))
     after = _text_behind_frames(spans)
     capture = RowCapture(pipeline.model.language_model, positions=after, onward=length, dtype=torch.float16)
-    with torch.inference_mode():
-        with capture:
-            output = pipeline.model(**batch, use_cache=True, logits_to_keep=1, output_face_attentions=True)
-        logits, cache, face = output.logits[:, -1].float(), output.past_key_values, output.face
-        scores = pipeline.score(prompt.options, logits, cache) if prompt.options else {}
-        with capture:
-            *_, tokens = [], *pipeline.write(logits, cache, max_new_tokens)
-        lens = word_lens(pipeline, output.frame_tokens)
+    with capture:
+        output = pipeline.model(**batch, use_cache=True, logits_to_keep=1, output_face_attentions=True)
+    logits, cache, face = output.logits[:, -1].float(), output.past_key_values, output.face
+    scores = pipeline.score(prompt.options, logits, cache) if prompt.options else {}
+    yield scores, "", exact, None
+    tokens, writing = [], pipeline.write(logits, cache, max_new_tokens)
+    while True:
+        with capture:  # anew for each token: a stream may go on in another thread
+            more = next(writing, None)
+        if more is None:
+            break
+        tokens = more
+        yield scores, pipeline.spell(tokens), exact, None
     seen = FaceAttention(
         crops=tuple(reading.seen),
         times=tuple(when for when, crop in zip(reading.media.times, reading.crops, strict=True) if crop.status.usable),
         size=reading.media.size,
         scores=scores,
         text=pipeline.spell(tokens),
-        prompt=text[0],
+        prompt=exact,
         **_rows(pipeline, capture, spans, after, tokens),
         **_face_arrays(face, output.frame_tokens),
         landmarks=reading.priors.landmarks,
-        lens=lens,
+        lens=word_lens(pipeline, output.frame_tokens),
     )
     if gradients:
         seen = replace(seen, gradients=_gradients(pipeline, batch, face, seen, tokens))
     if neutral:
         plain = EmoPrompt(kind=prompt.kind, question=NEUTRAL_QUESTION.format(kind=prompt.kind))
         seen = replace(seen, neutral=look_inside(pipeline, reading, plain, max_new_tokens=0))
-    return seen
+    yield scores, seen.text, exact, seen
 
 
 def roll_out(rows: np.ndarray, positions: list[int]) -> np.ndarray:
