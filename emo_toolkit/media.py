@@ -110,6 +110,8 @@ def _load(source: Path, num_frames: int, max_side: int, limits: MediaLimits, *, 
         return photo or _load_video(_survey(source, max_side, limits, clock), num_frames, trusted=trusted)
     except MediaError:
         raise
+    except MemoryError as error:
+        raise MediaError("the file needs more memory than it may take; make it smaller and try again") from error
     except Exception as error:  # decoders meet hostile bytes with any exception at all; people get one kind
         raise MediaError("the file is damaged or cut off and cannot be decoded; save or send it anew") from error
 

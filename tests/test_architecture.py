@@ -16,12 +16,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_FACE = "emo_toolkit"  # emo_toolkit/__init__.py
+LAZY = "emo_toolkit/__init__.py"  # imports by name what is heavy; test_public_face.py holds it to what it declares
 FLOORS = {
     **dict.fromkeys(("errors", "workers", "statistics"), 0),
     **dict.fromkeys(("labels", "schema"), 0.5),  # the words of the house: every room may use them
     "photos": 0.9,  # what media.py stands on
     **dict.fromkeys(("media", "model", "recording"), 1),
-    "checkpoints": 1.5,  # lives on floor 1, but opens what model/ defines
+    **dict.fromkeys(("checkpoints", "quarantine"), 1.5),  # on floor 1, but open what model/ and media define
     **dict.fromkeys(("face", "synthetic", "prompts", "plots", "likelihood"), 2),
     **dict.fromkeys(("data", "pipeline"), 3),
     **dict.fromkeys(("explain", "evaluation", "batch"), 4),
@@ -162,7 +163,7 @@ def call_complaints(path: str, tree: ast.AST) -> list[str]:
             found.append(f"{name} can run code from the file; use safetensors, npz or JSON")
         if name == "print" and path.startswith("emo_toolkit/") and not path.startswith("emo_toolkit/cli/"):
             found.append("print belongs to cli.py and train/")
-        if name in ("__import__", "importlib.import_module"):
+        if name in ("__import__", "importlib.import_module") and path != LAZY:
             found.append(f"{name} hides an import")
     return found
 

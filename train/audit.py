@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from emo_toolkit.checkpoints import load
 from emo_toolkit.data import DATASETS, load_samples
 from emo_toolkit.errors import EmoError
 from emo_toolkit.evaluation import to_json
@@ -30,6 +31,7 @@ from emo_toolkit.pipeline import EmoPipeline
 from emo_toolkit.schema import EmoPrompt, EmoSample, TwinReading
 from emo_toolkit.synthetic import FaceRenderer
 from train.answers import read_rows, write_text
+from train.audit_maps import DTYPES
 from train.audit_page import page
 
 Row = dict[str, Any]
@@ -45,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split", default="test")
     parser.add_argument("--limit", type=int, default=200, help="pictures, at random (the same ones every time)")
     parser.add_argument("--questions", type=int, default=4, help=f"wordings of the question, 2 to {MOST_QUESTIONS}")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the model; bfloat16 is faster on many CPUs")
     return parser.parse_args()
 
 
@@ -53,8 +56,9 @@ def audit(arguments: argparse.Namespace) -> None:
     if arguments.faces and not arguments.root:
         raise EmoError(f"--faces {arguments.faces} needs --root, the folder of the data set")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    pipeline = EmoPipeline.from_checkpoint(arguments.checkpoint)
-    findings: Row = {"checkpoint": arguments.checkpoint, "twins": None, "words": None}
+    pipeline = EmoPipeline(load(arguments.checkpoint, dtype=arguments.dtype and DTYPES[arguments.dtype]))
+    source = {"checkpoint": arguments.checkpoint, "dtype": str(pipeline.model.dtype).removeprefix("torch.")}
+    findings: Row = {**source, "twins": None, "words": None}
     if arguments.identities:
         renderer = FaceRenderer()
         people = {str(spec.identity.id): spec for spec in unseen_people(arguments.identities)}
@@ -62,7 +66,7 @@ def audit(arguments: argparse.Namespace) -> None:
             arguments.out / "twins.jsonl",
             people,
             lambda name: twins_row(read_twins(pipeline, people[name], renderer=renderer)),
-            made_from={"checkpoint": arguments.checkpoint},
+            made_from=source,
         )
         findings["twins"] = summarise_twins([twins_of(row) for row in rows])
     if arguments.faces:
@@ -73,7 +77,7 @@ def audit(arguments: argparse.Namespace) -> None:
             arguments.out / f"words-{arguments.faces}-{arguments.split}.jsonl",
             names[: arguments.limit],
             lambda name: words_row(pipeline, samples[name], questions=arguments.questions),
-            made_from={"checkpoint": arguments.checkpoint, "questions": arguments.questions},
+            made_from={**source, "questions": arguments.questions},
         )
         findings["words"] = summarise_effects([row["measures"] for row in rows if row["measures"]])
         findings["faces"] = f"{arguments.faces} {arguments.split}"

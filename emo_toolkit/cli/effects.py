@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..explain import attribute_effects, prior_ablations
+from ..explain.attributes import counting
 from ..schema import FaceAttributes
-from .effects_page import Affected, counting, figures_of, page
+from .effects_page import Affected, figures_of, page
 from .progress import Steps
 from .reports import Asked, write_figures, write_json, write_report
 
@@ -55,7 +56,7 @@ def effects(arguments: argparse.Namespace, options: tuple[str, ...], attributes:
             steps(trouble)
         write_json(folder / "effects.json", numbers(found))
         (folder / "effects.html").write_text(page(found, figures), encoding="utf-8", errors="replace")
-        return f"{asked.path}: {found.answer}\n{counting(found)}\npage: {arguments.out / 'effects.html'}"
+        return f"{asked.path}: {found.answer}\n{counting(told)}\npage: {arguments.out / 'effects.html'}"
 
     return write_report(arguments, options, attributes, fill, fewest=2)
 

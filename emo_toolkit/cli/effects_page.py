@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..explain.attributes import counting
 from ..plots import ablation_bars, effect_forest, effect_map, grid_map, label_bars
 from ..plots.pages import Section, html_page, paragraphs, text_table
 from ..schema import AttributeEffects, PriorAblations
@@ -61,17 +62,6 @@ def figures_of(found: Affected) -> dict[str, Any]:
     }
 
 
-def counting(found: Affected) -> str:
-    """How many effects count, and how often the answer changes, in words."""
-    told = found.told
-    number, answers = int(told.counts.sum()), told.grid_scores.argmax(1)
-    changed = int((answers != answers[0]).sum())
-    return (
-        f"{number} of {told.counts.size} effects {'counts' if number == 1 else 'count'}. In {changed} of "
-        f"{len(answers) - 1} combinations of age, gender and race words the answer is another one."
-    )
-
-
 def page(found: Affected, figures: Mapping[str, Any]) -> str:
     """The whole page; its figures are those of `figures_of`."""
     label, told = found.answer, found.told
@@ -98,7 +88,7 @@ def page(found: Affected, figures: Mapping[str, Any]) -> str:
     ]
     chance = told.grid_scores[0].max()
     head = [f"{found.asked.pipeline.checkpoint.name} answers “{label}” ({chance:.1%}; {NOTICE})."]
-    head += [counting(found), GIVEN]
+    head += [counting(found.told), GIVEN]
     title = f"What words and priors do to the answer to {Path(found.asked.path).name}"
     return html_page(title, paragraphs(head), sections, terms=TERMS)
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from ..explain import maps
 from ..explain.judging import ALL, JudgedMap
+from ..explain.wording import VIEW_TITLES
 from ..plots import (
     faithfulness_curves,
     faithfulness_forest,
@@ -24,13 +25,6 @@ from .reports import Asked
 
 MOST_FRAMES, MOST_WORDS = 4, 8  # drawn side by side
 PHOTO_WIDEST, SHEET_WIDEST = 1280, 480  # px of a source picture alone, and of one among others
-VIEW_TITLES = {
-    "word": "Where the answer's words looked",
-    "global": "Where the whole face's embedding went",
-    "local": "Where the landmarks looked",
-    "global_clues": "What fed the global face token",
-    "local_clues": "What fed the local face token",
-}
 TOKEN_KINDS = (*FRAME_KINDS, "attributes", "question")
 
 

@@ -1,57 +1,26 @@
 """What an explain command found -> one HTML page that explains itself: what figures show, how far to trust them."""
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from ..explain import maps
 from ..explain.judging import JudgedMap
+from ..explain.wording import CAUTION, LENS_NOTE, METHOD_NOTES, TERMS, VIEW_NOTES, left_out, token_table
+from ..plots.maps import data_uri
 from ..plots.pages import Section, html_page, paragraphs, text_table
-from ..schema import FRAME_KINDS
 from .explain_figures import Explained, slug, source_overlay, title_of
 from .parser import NOTICE
 
-CAUTION = (
-    "Attention shows where numbers were read from, not why the answer came out. A map can look convincing and be "
-    "wrong. So beside every map stands a test on this very {kind}: parts of the face are hidden, those that the map "
-    "calls important first, and the answer is watched."
+TESTED = (
+    "So beside every map stands a test on this very {kind}: parts of the face are hidden, those that the map calls "
+    "important first, and the answer is watched."
 )
-VIEWS = {
-    "word": "Each word of the answer attends to the tokens of the frames. From the context token and the two face "
-    "tokens that attention is followed on to the patches and landmarks that they were made from. Mean over the words.",
-    "global": "In the global branch of Face Info Mining each patch of the face asks the face embedding, what the "
-    "facial analysis net says of the whole face. Orange: the patches to which it brought most.",
-    "local": "In the local branch of Face Info Mining each of the 68 landmarks asks the patches. Orange: the patches "
-    "that brought most to the landmarks.",
-    "global_clues": "A few queries gather the patches of the global branch into one face token. Orange: the patches "
-    "that they looked at.",
-    "local_clues": "The same for the local branch: the queries look at landmarks. Orange: a landmark's own place and "
-    "the patches where it had looked.",
-}
-METHODS = {
-    "raw": "the mean over layers and heads",
-    "heads": "only the heads that look hardest",
-    "rollout": "with what stays in its place from layer to layer (attention rollout)",
-    "gradient": "attention times its gradient toward the answer; parts that speak against it are dropped",
-    "relative": "over the map under the question “Describe the {kind}.”, so that habit drops out",
-    "sinkless": "without places that are looked at whatever is asked",
-}
-TERMS = {
-    "Patch": "the vision tower sees the face, turned upright and cut out, as a square grid of patches.",
-    "Face tokens": "the words of the answer never see patches. They see four kinds of tokens a frame: context and "
-    "content (of the picture), face, global and face, local (of Face Info Mining).",
-    "By chance": "the same map shifted, mirrored and turned, so that only the place differs.",
-    "A centre guess": "patches near the middle of the face first, without looking at the map.",
-    "Log-odds": "the natural logarithm of p / (1 - p) of the answer. +0.69 doubles its odds. “Over chance” is the "
-    "mean height by which showing the map's patches first beats hiding them first, above that of moved copies.",
+ABOUT = VIEW_NOTES | {"word": f"{VIEW_NOTES['word']} Mean over the words."}
+WORDS = TERMS | {
     "Random weights": "the trained weights are shuffled and the map is made again. A map that stays alike (1 is the "
-    "same order of patches, 0 none) is not about what was learned.",
-    "Prior summary": "Face Info Mining also adds the mean face embedding to the face tokens, through a small net "
-    "without attention. That part of what they say has no place on the face, and no map can show it.",
+    "same order of patches, 0 none) is not about what was learned."
 }
 
 
@@ -61,13 +30,13 @@ def page(found: Explained, figures: Mapping[str, Any]) -> str:
     sections.append(_trust(found, figures.get("faithfulness")))
     described: set[str] = set()
     for each in found.judged:
-        said = [] if each.view in described else [VIEWS[each.view]]
+        said = [] if each.view in described else [ABOUT[each.view]]
         described.add(each.view)
-        said += [f"{each.method}: {METHODS[each.method].format(kind=found.asked.reading.media.kind)}."]
+        said += [f"{each.method}: {METHOD_NOTES[each.method].format(kind=found.asked.reading.media.kind)}."]
         sections.append(Section(title_of(each), figures[slug(each)], paragraphs(said), _verdicts(each)))
     sections += _words(found, figures)
     sections += [_left_out(found), _lens(found)]
-    return html_page(f"Inside the answer to {Path(found.asked.path).name}", _head(found), sections, terms=TERMS)
+    return html_page(f"Inside the answer to {Path(found.asked.path).name}", _head(found), sections, terms=WORDS)
 
 
 def better(found: Explained) -> str:
@@ -87,7 +56,7 @@ def _head(found: Explained) -> str:
     seen, kind = found.seen, found.asked.reading.media.kind
     answer = f"“{seen.label}” ({seen.scores[seen.label]:.1%})" if seen.label else f"“{seen.text}”"
     said = [f"{found.asked.pipeline.checkpoint.name} answers {answer} ({NOTICE}).", better(found)]
-    said += [CAUTION.format(kind=kind)]
+    said += [f"{CAUTION} {TESTED.format(kind=kind)}"]
     if len(found.shown) < len(seen.crops):
         said.append(
             f"Of {len(seen.crops)} frames with a usable face the figures show the {len(found.shown)} that the "
@@ -149,31 +118,11 @@ def _words(found: Explained, figures: Mapping[str, Any]) -> list[Section]:
 
 
 def _left_out(found: Explained) -> Section:
-    seen, method = found.seen, found.word_method
-    frames = maps.frame_weights(seen, method=method).sum((1, 2)).mean()
-    placed = maps.word_maps(seen, method=method).sum((1, 2)).mean()
-    parts, shares = seen.token_parts.mean(0), maps.mapped_share(seen).mean(0)
-    said = [
-        "A map is a part of the story, and here is how large a part.",
-        f"Of all attention of the answer's words, {frames:.0%} goes to tokens of frames and {placed:.0%} can be "
-        "followed to a place on the face. The rest goes to other words, to the content token (the mean of all "
-        "patches) and to the prior summary, which have no place.",
-        f"Of the clue in face, global {shares[0]:.0%} came through attention that a map shows, in face, local "
-        f"{shares[1]:.0%}; the rest came from the prior summary.",
-    ]
-    rows = [
-        (name.replace("_", ", "), *(f"{share:.0%}" for share in row), f"{mapped:.0%}")
-        for name, row, mapped in zip(FRAME_KINDS[2:], parts, shares, strict=True)
-    ]
-    head = ("token", "content", "gathered by attention", "prior summary", "share of the clue in a map")
-    return Section("What the maps leave out", above=paragraphs(said), below=text_table(head, rows))
+    said = left_out(found.seen, method=found.word_method)
+    return Section("What the maps leave out", above=paragraphs(said), below=text_table(*token_table(found.seen)))
 
 
 def _lens(found: Explained) -> Section:
-    said = (
-        "The words of the vocabulary whose embedding is nearest (cosine) to the face tokens, before the language "
-        "model reads them. A hint at what a token says, no more: nearness is not meaning."
-    )
     rows = [
         (
             f"{kind}, {found.seen.times[place]:.2f} s" if len(found.seen.crops) > 1 else kind,
@@ -183,7 +132,7 @@ def _lens(found: Explained) -> Section:
         for kind, lens in zip(("face, global", "face, local"), found.seen.lens[place], strict=True)
     ]
     table = f'<div class="words">{text_table(("token", "words"), rows)}</div>'
-    return Section("Words nearest to the face tokens", above=paragraphs([said]), below=table)
+    return Section("Words nearest to the face tokens", above=paragraphs([LENS_NOTE]), below=table)
 
 
 def _verdicts(each: JudgedMap) -> str:
@@ -212,7 +161,4 @@ def _span(value: float, interval: tuple[float, float]) -> str:
 
 
 def _picture(picture: Image.Image, alt: str) -> str:
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=88)
-    source = base64.b64encode(data.getvalue()).decode()
-    return f'<img alt="{alt}" src="data:image/jpeg;base64,{source}">'
+    return f'<img alt="{alt}" src="{data_uri(picture)}">'

@@ -68,7 +68,7 @@ DIR:
 maps: from the answer's words to the face; global and local branch of Face Info Mining; what its tokens were gathered
 from. Beside each one a verdict: parts of the face are hidden in the order of the map, and the answer is watched.
 Without --quick the weights are shuffled too, to see whether the map is about what the model learned. A photo
-takes mini some minutes, two with --quick; a clip about as many times more as it has frames.
+takes mini about a minute on two cores, half of that with --quick; a clip about as many times more as it has frames.
 
 methods (a view without it is shown raw):
   raw         mean over layers and heads           gradient   times the gradient toward the answer

@@ -175,6 +175,20 @@ def tell(prompt: EmoPrompt, told: Told) -> EmoPrompt:
     return replace(prompt, attributes=FaceAttributes(age, gender, race, "given" if any(told) else "none"))
 
 
+def counting(told: AttributeEffects) -> str:
+    """How many effects count, and, where the grid was told, how often the answer changes, in words."""
+    number = int(told.counts.sum())
+    words = f"{number} of {told.counts.size} effects {'counts' if number == 1 else 'count'}."
+    if not len(told.grid):
+        return words
+    answers = told.grid_scores.argmax(1)
+    changed = int((answers != answers[0]).sum())
+    return (
+        f"{words} In {changed} of {len(answers) - 1} combinations of age, gender and race words the answer is another "
+        "one."
+    )
+
+
 def _units(questions: int, parts: int) -> Iterator[tuple[int, int]]:
     """(question, part) of every unit: the first question over all parts, each of the others over one."""
     yield from ((0, part) for part in range(parts))

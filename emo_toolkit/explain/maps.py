@@ -5,6 +5,8 @@ gate is closed it is zero. The prior summary adds to the face tokens and looks n
 what they say (`mapped_share`).
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..face.geometry import spread
@@ -46,6 +48,41 @@ def patch_map(seen: FaceAttention, view: str, *, method: str = "raw", word: int 
     if view == "local":
         return local_map(seen, method=method)
     return clue_map(seen, view, method=method)
+
+
+def depth(seen: FaceAttention, view: str) -> tuple[int, int]:
+    """How many layers and heads the attention of a view has."""
+    return {
+        "word": seen.rows.shape[1:3],
+        "global": (1, seen.global_attention.shape[1]),
+        "local": (1, seen.local_attention.shape[1]),
+        "global_clues": seen.global_clues.shape[1:3],
+        "local_clues": seen.local_clues.shape[1:3],
+    }[view]
+
+
+def narrowed(seen: FaceAttention, view: str, *, layer: int | None = None, head: int | None = None) -> FaceAttention:
+    """The look with one layer, head, or both alone in the attention of a view: its raw maps are then theirs, and their
+    mean over all is the raw map. In "global" only maps of one face token change: each head shares out the same whole.
+
+    Raises:
+        ValueError: there is no such layer or head.
+    """
+    chosen = []
+    for wanted, count in zip((layer, head), depth(seen, view), strict=True):
+        if wanted is not None and not 0 <= wanted < count:
+            raise ValueError(f"layer {layer} and head {head} are not among the {depth(seen, view)} of '{view}'")
+        chosen.append(slice(None) if wanted is None else slice(wanted, wanted + 1))
+    layers, heads = chosen
+    if view == "word":
+        return replace(seen, rows=seen.rows[:, layers, heads])
+    if view == "global":
+        return replace(seen, global_attention=seen.global_attention[:, heads])
+    if view == "local":
+        return replace(seen, local_attention=seen.local_attention[:, heads])
+    if view == "global_clues":
+        return replace(seen, global_clues=seen.global_clues[:, layers, heads])
+    return replace(seen, local_clues=seen.local_clues[:, layers, heads])
 
 
 # The language model: from a word to positions.

@@ -20,7 +20,14 @@ BLUR = 1 / 8  # of the crop's width, standard deviation: a face without features
 
 
 def masked_score(
-    pipeline: EmoPipeline, reading: Reading, prompt: EmoPrompt, label: str, *, fill: str = "blur", priors: str = "anew"
+    pipeline: EmoPipeline,
+    reading: Reading,
+    prompt: EmoPrompt,
+    label: str,
+    *,
+    fill: str = "blur",
+    priors: str = "anew",
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Score:
     """The log-odds of `label` as a function of what is shown of the face; each mask is computed once.
 
@@ -32,6 +39,7 @@ def masked_score(
         fill: what stands where patches are hidden: "blur", the same crop without features; "grey", its mean colour.
         priors: "anew" reads the face embedding from the masked crop too; "kept" leaves it, so that only the
             vision tower's patches change.
+        report: called with how many of how many new pictures are done.
 
     Raises:
         ValueError: no usable face, a label that is no option, or an unknown word for `fill` or `priors`.
@@ -52,6 +60,7 @@ def masked_score(
         keys = [(mask.shape, mask.tobytes()) for mask in masks]
         new = list({key: mask for key, mask in zip(keys, masks, strict=True) if key not in known}.items())
         for start in range(0, len(new), step):
+            report(start, len(new))
             part = new[start : start + step]
             readings = [_masked(reading, mask, covers) for _, mask in part]
             if priors == "anew":

@@ -123,7 +123,7 @@ def part_of(reading: Reading, places: Sequence[int]) -> Reading:
     kept = [usable[place] for place in places]
     media = replace(
         reading.media,
-        frames=tuple(reading.media.frames[number] for number in kept),
+        frames=reading.media.frames and tuple(reading.media.frames[number] for number in kept),  # () where dropped
         times=tuple(reading.media.times[number] for number in kept),
     )
     names = ("embedding", "landmarks", "boxes", "found")

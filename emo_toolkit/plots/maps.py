@@ -60,7 +60,7 @@ def map_overlays(
         at = {"row": place // columns + 1, "col": place % columns + 1}
         small = picture.convert("RGB")
         small.thumbnail((widest, widest))
-        figure.add_trace(go.Image(source=_data_uri(lit(small, values, peak)), hoverinfo="skip"), **at)
+        figure.add_trace(go.Image(source=data_uri(lit(small, values, peak)), hoverinfo="skip"), **at)
         if len(points):
             shrink = np.array(small.size) / np.array(picture.size)
             x, y = ((np.asarray(points[place]) + 0.5) * shrink - 0.5).T.tolist()
@@ -82,6 +82,13 @@ def lit(picture: Image.Image, values: np.ndarray, peak: float) -> Image.Image:
 def peak_of(maps: Sequence[np.ndarray]) -> float:
     """The largest value of some maps, to draw them on one scale; 1 when none is above 0."""
     return max(float(np.max(values)) for values in maps) if any(np.max(values) > 0 for values in maps) else 1.0
+
+
+def data_uri(picture: Image.Image) -> str:
+    """The picture as text that stands in a page where an address would."""
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 def region_bars(
@@ -195,12 +202,6 @@ def timeline(
     unique = [name if seconds.count(name) == 1 else f"{when:.2f} s" for name, when in zip(seconds, times, strict=True)]
     figure = word_heat(words, unique, values, title=title, note=note, peak=peak)
     return figure.update_xaxes(type="category", nticks=min(len(unique), 8), gridcolor=GRID)
-
-
-def _data_uri(picture: Image.Image) -> str:
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 def _add_scale(figure: go.Figure, peak: float) -> None:

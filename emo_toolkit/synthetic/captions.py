@@ -40,6 +40,11 @@ def conversation(truth: FaceTruth, rng: random.Random, *, kind: str = "image") -
     return tuple(topic() for topic in (speaker.shows, *topics))
 
 
+def movements(truth: FaceTruth, rng: random.Random) -> str:
+    """Sentences that name every visible unit and no emotion: of a face that no convention has a name for."""
+    return " ".join(_Speaker(truth, rng, "image").describe())
+
+
 ADVERBS = {
     "B": ("slightly", "a little", "faintly"),
     "C": ("clearly", "visibly", "noticeably"),
@@ -180,7 +185,7 @@ class _Speaker:
 
     def shows(self) -> Turn:
         """What the face shows: the emotion it is perceived as, and every visible unit."""
-        cues = self._describe()
+        cues = self.describe()
         if self.kind == "video":
             cues = [self.rng.choice(APEX) + cues[0][0].lower() + cues[0][1:], *cues[1:], self.rng.choice(OFFSET)]
         if self.rng.random() < 0.5:
@@ -234,7 +239,7 @@ class _Speaker:
         telling = [item for item in self.seen if split_code(item[0])[0] in typical]
         telling = sorted(telling, key=lambda item: -item[1])[: self.rng.randint(1, 2)]
         if not telling:
-            return self._turn(WHY, [unknown, *self._describe(), self._named()])
+            return self._turn(WHY, [unknown, *self.describe(), self._named()])
         cues = _join([self._clause(code, value) for code, value in telling])
         return self._turn(WHY, [unknown, self.rng.choice(BECAUSE).format(cues=cues, **self.words)])
 
@@ -245,7 +250,7 @@ class _Speaker:
         choices = BLENDED if self.truth.second else UNMOVED if self.truth.label == "neutral" else NAMED
         return self.rng.choice(choices).format(**self.words)
 
-    def _describe(self) -> list[str]:
+    def describe(self) -> list[str]:
         """Sentences that name every visible unit, the upper face and the lower face apart."""
         if not self.seen:
             return [self.rng.choice(STILL)]

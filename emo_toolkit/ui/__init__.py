@@ -1,7 +1,8 @@
 """The page of `app.py`: one module a view, all on one `Desk`. Nothing else imports gradio."""
 
 from .desk import Desk, Subject
-from .page import DISCLAIMER, PURPOSE, TITLE, build_page
+from .notice import DISCLAIMER
+from .page import TITLE, build_page
 from .theme import LAUNCH, LIMITS
 
-__all__ = ["DISCLAIMER", "LAUNCH", "LIMITS", "PURPOSE", "TITLE", "Desk", "Subject", "build_page"]
+__all__ = ["DISCLAIMER", "LAUNCH", "LIMITS", "TITLE", "Desk", "Subject", "build_page"]

@@ -6,36 +6,43 @@ import gradio as gr
 
 from ..pipeline import EmoPipeline
 from .desk import KEEP_SECONDS, Desk
-from .recognise import EXAMPLE, recognise_view
+from .effects import effects_view
+from .forgetting import ForgetfulPage
+from .gate import uploads_only
+from .learn import learn_view
+from .look_inside import look_inside_view
+from .make_face import make_face_view
+from .notice import purpose_notice
+from .recognise import recognise_view
 
 TITLE = "EMO-LLaMA toolkit"
-DISCLAIMER = "Independent reconstruction of EMO-LLaMA: perceived expression, not felt emotion"
-PURPOSE = (
-    "For learning and research. Not for assessing people at work or in education. "
-    "Uploads are deleted within 20 minutes and used for nothing else. Race is never inferred."
-)
+# The first tab reports itself while the page opens, before the view that the address asks for is shown.
+REMEMBER = "() => window.opened ? history.replaceState(null, '', '?view={name}') : window.opened = true"
 View = Callable[[Desk, gr.State], None]
 VIEWS: dict[str, tuple[str, View]] = {  # in the address (?view=...) -> its tab, and what lays it out
     "recognise": ("Recognise", recognise_view),
+    "inside": ("Look inside", look_inside_view),
+    "effects": ("Attribute effects", effects_view),
+    "make": ("Make a face", make_face_view),
+    "learn": ("Learn", learn_view),
 }
 
 
 def build_page(pipeline: EmoPipeline, *, research: bool = False) -> gr.Blocks:
     """The page of one loaded checkpoint; `launch(**LAUNCH)` serves it."""
-    gr.set_static_paths([EXAMPLE])
     desk = Desk(pipeline, research=research)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)) as page:
+    with ForgetfulPage(title=TITLE, analytics_enabled=False, keep_seconds=KEEP_SECONDS) as page:
         gr.Markdown(f"# {TITLE}")
-        gr.Markdown(DISCLAIMER, elem_id="disclaimer")
-        gr.Markdown(PURPOSE, elem_id="purpose")
+        purpose_notice(research=research)
         subject = gr.State(None, time_to_live=KEEP_SECONDS)
         with gr.Tabs() as views:
             for name, (title, view) in VIEWS.items():
                 with gr.Tab(title, id=name) as tab:
                     view(desk, subject)
-                tab.select(None, js=f"() => history.replaceState(null, '', '?view={name}')")
+                tab.select(None, js=REMEMBER.format(name=name))
         page.load(asked_view, None, views, api_visibility="private")
-    return page.queue(max_size=16)
+    uploads_only(page)
+    return page.queue(max_size=16, api_open=False)  # nobody gets past it
 
 
 def asked_view(request: gr.Request) -> gr.Tabs:

@@ -1,9 +1,11 @@
-"""Recognise: a photo or clip in; label distribution, streamed words and the crops that the model saw out."""
+"""Recognise: a photo or clip in; label distribution, streamed words and the crops that the model saw out.
+
+files, wishes -> Desk.look -> Desk.ask -> Views as they grow: tuples for the page, run records for programs
+"""
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -15,39 +17,52 @@ from ..pipeline import NO_FACE, Reading, make_prompt
 from ..plots import label_bars
 from ..prompts import MAX_QUESTION_LETTERS
 from ..schema import EmoPrompt, FaceAttributes, FaceStatus
-from .desk import MODEL_TURN, Desk, Subject, for_gpu
-from .theme import ASSETS
+from .desk import KEEP_SECONDS, MODEL_TURN, Desk, Subject, for_gpu
+from .examples import Example, example_picker
+from .face_picker import face_picker
+from .failures import TITLE, in_plain_words, toast
+from .follow_up import FollowUpPanel, follow_up_panel
+from .run_record import DOWNLOAD, Wishes, about_answer, about_face, about_run, failed
+from .words import NO_BARS, attributes_sentence, frames_sentence, headline
 
-EMPTY = "Choose a photo or a clip, then press **Read the face**."
+EMPTY = """## Which expression would people see?
+Choose a photo or a clip, then press **Read the face**. Nothing at hand? Press one of the examples.
+
+- **How likely** is each of eight expressions? *Unsure* is an answer too.
+- **In words**: what the model says, as it says it. Then ask more about the same face.
+- **What it saw**: the pixels and the prompt, no more and no less.
+"""
 LOOKING = "Looking for the face …"
 READING = "The model is reading …"
-NO_BARS = "A free question is answered in words only; leave it empty to see how likely each expression is."
-SURE = 0.5  # below this likelihood no single label is named
-EXAMPLE = ASSETS / "examples" / "astronaut.jpg"
 NO_ATTRIBUTES, ESTIMATE, GIVEN = "none", "estimate age and gender", "I give them"
-PEOPLE = [("0 (the largest face)", 0), *((str(number), number) for number in range(1, 10))]
+ATTRIBUTES = "EMO-LLaMA can be told such words; nothing is estimated until you ask. Race only if you give it here."
+RESEARCH = "Research mode: an analyser that knows race words may estimate them too."
 # On a phone the answer stands below the button: bring it into view when work begins.
 SHOW_RESULT = """() => {
     const result = document.querySelector("#result"), top = result.getBoundingClientRect().top;
     if (top < 0 || top > innerHeight - 250) result.scrollIntoView();
 }"""
+KEEP_NEWER = "(mine, other, face) => [mine ? null : other, 0]"
 
 
 @dataclass(frozen=True)
 class View:
-    """What the output side shows, in the order of its components, and the subject once there is one."""
+    """What the output side shows, in the order of its components; then what the session keeps."""
 
     result: str
     plot: Any = None
     answer: str = ""
     crops: Any = None
     prompt: str = ""
-    data: Any = None
-    subject: Subject | None = None
+    record: dict[str, Any] | None = None
+    subject: Any = field(default_factory=gr.skip)  # stays as it is
 
     def values(self) -> tuple[Any, ...]:
-        outputs = (self.result, self.plot, self.answer, self.crops, self.prompt, self.data)
-        return *outputs, self.subject or gr.skip()
+        """What has nothing to show is hidden; the conversation begins anew, once there is a subject."""
+        plot = gr.Plot(self.plot, visible=self.plot is not None)
+        shown = (self.result, plot, self.answer, self.crops, self.prompt, self.record)
+        found, done = gr.Column(visible=bool(self.crops)), gr.Column(visible=isinstance(self.subject, Subject))
+        return *shown, self.subject, self.record, found, done, gr.Chatbot([], visible=False)
 
 
 def captioned_crops(reading: Reading) -> list[tuple[Any, str]]:
@@ -59,31 +74,6 @@ def captioned_crops(reading: Reading) -> list[tuple[Any, str]]:
             edge = ", partly outside" if crop.status == FaceStatus.CUT_OFF else ""
             pictures.append((draw_landmarks(crop), caption + edge))
     return pictures
-
-
-def frames_sentence(reading: Reading) -> str:
-    """How many frames the model sees, and why the others are left out."""
-    seen, total = len(reading.seen), len(reading.crops)
-    if reading.media.kind == "image":
-        return "Read from the face in the photo."
-    if seen == total:
-        return f"Read from {total} frames, all with a usable face."
-    return f"Read from {seen} of {total} frames; {total - seen} without a usable face ({reading.missing})."
-
-
-def headline(scores: Mapping[str, float]) -> str:
-    """The likeliest label, or the two that come closest when none is likelier than not."""
-    (first, high), (second, low), *_ = sorted(scores.items(), key=lambda item: -item[1])
-    if high < SURE:
-        return f"## Unsure: {first} {high:.1%} or {second} {low:.1%}?"
-    return f"## {first} {high:.1%}"
-
-
-def attributes_sentence(known: FaceAttributes) -> str:
-    """The attribute words that the prompt holds, and where they come from."""
-    words = ", ".join(filter(None, (known.race, known.gender, known.age and f"aged {known.age}")))
-    source = {"estimated": "Estimated from the face", "given": "Given by you"}
-    return f"{source[known.origin]}: {words}." if words else ""
 
 
 def only(photo: str | None, clip: str | None) -> str:
@@ -100,7 +90,7 @@ def only(photo: str | None, clip: str | None) -> str:
 
 
 class FaceReader:
-    """The event handler of this view."""
+    """The event handlers of this view."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -115,72 +105,99 @@ class FaceReader:
         age: str = "",
         gender: str = "",
         race: str = "",
-    ) -> Iterator[tuple[Any, ...]]:
-        """Reads the perceived expression of one face in a photo or a clip; give one of the two."""
-        began = time.perf_counter()
-        yield View(LOOKING).values()
+    ) -> Iterator[dict[str, Any]]:
+        """Reads the perceived expression of one face in a photo or a short clip; give one of the two. It says which
+        expression most people would call the picture, not what the person feels. Not for assessing people at work or
+        in education. The file is deleted afterwards.
+
+        Args:
+            photo: One picture (JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF) of at most 25 megapixels.
+            clip: One video (MP4, MOV, WebM, MKV, AVI or MPEG) of at most 2 minutes and 100 MB.
+            face: Which face, by size; 0 is the largest one.
+            question: A free question, answered in words only; empty for the likelihood of eight expressions.
+            attributes: What the model is told of the person: nothing, an estimate from the face, or what you give.
+            age: Age group to tell the model; counts only with "I give them".
+            gender: Gender to tell the model; counts only with "I give them".
+            race: Race to tell the model; counts only with "I give them". It is never estimated.
+
+        Returns:
+            A record: status ("ok" or "no_face"; then message says why), label (the likeliest expression, or null),
+            unsure (true when no expression is likelier than not), scores (expression -> likelihood, summing to 1),
+            text (the model's own words), prompt (exactly what it was asked), frames (time in s, face box in pixels,
+            status), attributes, settings, checkpoint, seconds, versions. It comes several times while the text grows.
+        """
+        with in_plain_words():
+            for view in self.read(photo, clip, Wishes(face, question, attributes, age, gender, race)):
+                if view.record:
+                    yield view.record
+
+    def show(self, photo: str | None, clip: str | None, *wishes: Any) -> Iterator[tuple[Any, ...]]:
+        """The same for the page, where an error also takes the place of the result."""
         try:
-            reading = self.desk.look(only(photo, clip), face=face, estimate=attributes == ESTIMATE)
-        except EmoError as error:
-            message = str(error)[:1].upper() + str(error)[1:]
-            yield View(f"## That did not work\n{message}", data={"status": "error", "message": message}).values()
-            raise gr.Error(message, title="That did not work", print_exception=False) from error
-        data = {"kind": reading.media.kind, "frames": [asdict(frame) for frame in reading.frames]}
+            for view in self.read(photo, clip, Wishes(*wishes)):
+                yield view.values()
+        except Exception as error:
+            failure = toast(error)
+            yield View(f"## {TITLE}\n{failure.message}", record=failed(str(failure.message)), subject=None).values()
+            raise failure from error
+
+    def read(self, photo: str | None, clip: str | None, wishes: Wishes) -> Iterator[View]:
+        """The view as the answer grows. Only the last one has a subject.
+
+        Raises:
+            EmoError: for wishes that cannot be met and files that cannot be read.
+        """
+        began = time.perf_counter()
+        yield View(LOOKING, subject=None)
+        reading = self.desk.look(only(photo, clip), face=wishes.face or 0, estimate=wishes.attributes == ESTIMATE)
+        face = about_face(reading)
         if reading.priors is None:
             message = NO_FACE.format(why=reading.missing)
-            data |= {"status": "no_face", "message": message}
-            yield View(f"## No face to read\n{message}", data=data).values()
+            yield View(f"## No face to read\n{message}", record=failed(message, "no_face") | face)
             return
         known = reading.priors.attributes
-        if attributes == GIVEN and (age or gender or race):
-            known = FaceAttributes(age or None, gender or None, race or None, origin="given")
+        if wishes.attributes == GIVEN and (wishes.age or wishes.gender or wishes.race):
+            known = FaceAttributes(wishes.age or None, wishes.gender or None, wishes.race or None, origin="given")
         note = f"{frames_sentence(reading)} {attributes_sentence(known)}"
-        view = View(f"{READING}\n\n{note}", crops=captioned_crops(reading))
-        yield view.values()
-        prompt = make_prompt(reading.media.kind, question, (), known)
-        for answer in self._answers(reading, prompt, view.crops, note):
-            yield replace(answer, crops=gr.skip()).values()
-        data |= {"status": "ok", **answer.data, "attributes": asdict(replace(known, probabilities={}))}
-        name, seconds = Path(self.desk.pipeline.checkpoint.name).name, round(time.perf_counter() - began, 2)
-        data |= {"checkpoint": name, "seconds": seconds}
-        yield replace(answer, data=data, result=f"{answer.result} Model {name}, {seconds} s.").values()
+        yield View(f"{READING}\n\n{note}", crops=captioned_crops(reading))
+        prompt = make_prompt(reading.media.kind, wishes.question, (), known)
+        for view in self._answers(reading, prompt, note):
+            yield replace(view, record={"status": "reading"} | view.record)
+        run = about_run(self.desk.pipeline, wishes, known, time.perf_counter() - began)
+        result = f"{view.result} Model {run['checkpoint']}, {run['seconds']} s."
+        yield replace(view, result=result, record={"status": "ok"} | view.record | face | run)
 
-    def _answers(self, reading: Reading, prompt: EmoPrompt, crops: Any, note: str) -> Iterator[View]:
-        """The view as the answer grows: first with the bars, then word by word."""
+    def _answers(self, reading: Reading, prompt: EmoPrompt, note: str) -> Iterator[View]:
+        """First with the bars, then word by word; the last one has the subject."""
         plot, light = None, for_gpu(reading)
         for scores, text, exact, seen in self.desk.ask(light, prompt):
             plot = plot or (label_bars(scores) if scores else None)
             title = headline(scores) if scores else f"## Answer in words\n{NO_BARS}"
-            label = max(scores, key=scores.__getitem__) if scores else None
-            data = {"label": label, "scores": scores, "text": text}
-            subject = seen and Subject(light, prompt, seen)
-            yield View(f"{title}\n\n{note}", plot, text, crops, exact, data, subject)
+            subject = Subject(light, prompt, seen) if seen else gr.skip()
+            record = about_answer(scores, text, exact)
+            yield View(f"{title}\n\n{note}", plot, text, gr.skip(), exact, record, subject)
 
 
-def media_inputs() -> tuple[gr.Image, gr.Video, gr.Button]:
+def media_inputs(desk: Desk, face: gr.Number) -> tuple[gr.Image, gr.Video, dict[gr.Button, Example]]:
     """Two tabs, one file: a new photo takes the clip away and the other way round."""
     sources = ["upload", "webcam"]
     with gr.Tabs():
         with gr.Tab("Photo"):
             photo = gr.Image(label="Photo", type="filepath", sources=sources, height=250, alt_text="The photo to read")
-            example = gr.Button(
-                "Try it: astronaut Eileen Collins (NASA, public domain)",
-                icon=str(EXAMPLE),
-                size="sm",
-                elem_id="example",
-            )
+            face_picker(desk, photo, face)
+            examples = example_picker()
         with gr.Tab("Clip"):
-            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, height=310)
+            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, elem_id="clip")
+            examples |= example_picker(clips=True)
     # Handed over as they are: PIL and ffmpeg would open the files before media.py has checked them.
     photo.preprocess = clip.preprocess = lambda upload: upload and upload.path
-    keep_newer = "(mine, other) => mine ? null : other"
-    photo.change(None, [photo, clip], clip, js=keep_newer)
-    clip.change(None, [clip, photo], photo, js=keep_newer)
-    return photo, clip, example
+    photo.change(None, [photo, clip, face], [clip, face], js=KEEP_NEWER)
+    clip.change(None, [clip, photo, face], [photo, face], js=KEEP_NEWER)
+    return photo, clip, examples
 
 
-def wish_inputs() -> list[gr.components.Component]:
-    """Which face, what question, which attributes; in the order in which `read_face` takes them."""
+def wish_inputs(desk: Desk, face: gr.Number) -> list[gr.components.Component]:
+    """What question, which face, which attributes; in the order in which `read_face` takes them."""
     question = gr.Textbox(
         value="",
         label="Your question (optional)",
@@ -189,12 +206,12 @@ def wish_inputs() -> list[gr.components.Component]:
         max_length=MAX_QUESTION_LETTERS,
     )
     with gr.Accordion("Which face, age and gender", open=False):
-        face = gr.Dropdown(PEOPLE, value=0, label="Which face, from large to small", filterable=False)
+        face.render()
         attributes = gr.Radio(
             [NO_ATTRIBUTES, ESTIMATE, GIVEN],
             value=NO_ATTRIBUTES,
             label="Age and gender in the prompt",
-            info="EMO-LLaMA can be told such words. Race is in the prompt only if you give it here.",
+            info=f"{ATTRIBUTES} {RESEARCH if desk.research else ''}",
         )
         with gr.Row(visible=False) as words:
             given = [
@@ -205,43 +222,53 @@ def wish_inputs() -> list[gr.components.Component]:
     return [face, question, attributes, *given]
 
 
-def output_side() -> list[gr.components.Component]:
-    """The components that a View fills, in its order."""
+def output_side() -> tuple[list[gr.components.Component], gr.Column, FollowUpPanel]:
+    """The components that a View fills, in its order; all but the first stand in a column that waits for a face."""
     result = gr.Markdown(EMPTY, elem_id="result")
-    plot = gr.Plot(label="Label distribution", show_label=False, elem_id="plot")
-    answer = gr.Textbox(
-        label="Answer in the model's words", placeholder="It appears here word by word.", lines=2, interactive=False
-    )
-    gr.Markdown("**What the model saw**: face crops, with landmarks drawn on them for you")
-    crops = gr.Gallery(
-        label="Face crops with landmarks",
-        show_label=False,
-        height="auto",
-        object_fit="contain",
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id="crops",
-    )
-    with gr.Accordion("The exact prompt, and everything as data", open=False):
-        prompt = gr.Textbox(label="Exact prompt", lines=6, interactive=False, buttons=["copy"])
-        data = gr.JSON(label="Data", elem_id="data")
-    return [result, plot, answer, crops, prompt, data]
+    with gr.Column(visible=False) as found:
+        plot = gr.Plot(label="Label distribution", show_label=False, elem_id="plot")
+        answer = gr.Textbox(
+            label="Answer in the model's words", placeholder="It appears here word by word.", interactive=False
+        )
+        panel = follow_up_panel()
+        gr.Markdown("**What the model saw**: face crops, with landmarks drawn on them for you")
+        crops = gr.Gallery(
+            label="Face crops with landmarks",
+            show_label=False,
+            height="auto",
+            object_fit="contain",
+            interactive=False,
+            buttons=["fullscreen"],
+            elem_id="crops",
+        )
+        with gr.Accordion("The exact prompt, and the whole run as data", open=False):
+            prompt = gr.Textbox(label="Exact prompt", lines=6, interactive=False, buttons=["copy"])
+            data = gr.JSON(label="Run record", elem_id="data")
+            gr.Button("Download the run record", size="sm").click(None, data, None, js=DOWNLOAD)
+    return [result, plot, answer, crops, prompt, data], found, panel
 
 
 def recognise_view(desk: Desk, subject: gr.State) -> None:
     """The layout; what is read becomes the `subject` of all views."""
-    reader = FaceReader(desk)
+    reader, record = FaceReader(desk), gr.State(None, time_to_live=KEEP_SECONDS)
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            photo, clip, example = media_inputs()
-            wishes = wish_inputs()
+            face = gr.Number(0, label="Which face", info="0 is the largest one", precision=0, minimum=0, render=False)
+            photo, clip, examples = media_inputs(desk, face)
+            wishes = wish_inputs(desk, face)
             button = gr.Button("Read the face", variant="primary")
         with gr.Column(scale=3, min_width=280):
-            outputs = [*output_side(), subject]
-    serve = {"outputs": outputs, "show_progress": "minimal", "show_progress_on": outputs[0], **MODEL_TURN}
-    ask = [button.click, wishes[1].submit]
-    gr.on(ask, reader.read_face, [photo, clip, *wishes], api_name="read_face", **serve)
-    example.click(lambda: str(EXAMPLE), None, photo, api_visibility="private").then(
-        reader.read_face, [photo, gr.State(None), *wishes], api_visibility="private", **serve
-    )
-    gr.on([*ask, example.click], None, js=SHOW_RESULT)
+            shown, found, panel = output_side()
+    outputs = [*shown, subject, record, found, panel.column, panel.chat]
+    serve = {"outputs": outputs, "show_progress": "minimal", "show_progress_on": shown[0], **MODEL_TURN}
+    serve |= {"inputs": [photo, clip, *wishes], "api_visibility": "private"}
+    asks = [button.click, wishes[1].submit]
+    gr.on(asks, reader.show, **serve)
+    for pressed, example in examples.items():
+        files = (None, example.path, 0) if example.is_clip else (example.path, None, 0)
+        chosen = pressed.click(lambda files=files: files, None, [photo, clip, face], api_visibility="private")
+        chosen.then(reader.show, **serve)
+    gr.on([*asks, *(pressed.click for pressed in examples)], None, js=SHOW_RESULT)
+    panel.wire(desk, subject, record, shown[-1])
+    program = gr.Button(visible=False)  # what programs call has no place in the page
+    program.click(reader.read_face, [photo, clip, *wishes], shown[-1], api_name="read_face", **MODEL_TURN)

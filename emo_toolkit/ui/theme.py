@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ..photos import MediaLimits
+from .gate import Gate
 
 ASSETS = Path(__file__).parents[1] / "assets"
 LIMITS = MediaLimits(max_bytes=100_000_000, max_seconds=120.0, max_decode_seconds=30.0)
@@ -40,7 +41,11 @@ LAUNCH: dict[str, Any] = {
     "css_paths": ASSETS / "page.css",
     "max_file_size": LIMITS.max_bytes,
     "allowed_paths": [],
+    "app_kwargs": {"middleware": [(Gate, (), {"max_upload": LIMITS.max_bytes})]},
+    "enable_monitoring": False,
     "run_history": False,
     "footer_links": ["api"],
     "ssr_mode": False,
+    "mcp_server": True,
+    "state_session_capacity": 200,  # visits; the one that was idle longest is dropped first
 }

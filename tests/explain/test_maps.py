@@ -260,6 +260,25 @@ def test_one_face_token_and_one_head():
     np.testing.assert_allclose(maps.face_token_map(look).sum(1), look.global_strength.mean(1), rtol=2e-3)
 
 
+@pytest.mark.parametrize("view", maps.VIEWS)
+def test_layers_and_heads_alone_add_up_to_all(view):
+    look = make_look(frames=2, layers=3)
+    whole = maps.patch_map(look, view)
+    layers, heads = maps.depth(look, view)
+    pairs = [(layer, head) for layer in range(layers) for head in range(heads)]
+    alone = [maps.patch_map(maps.narrowed(look, view, layer=at, head=head), view) for at, head in pairs]
+    np.testing.assert_allclose(np.mean(alone, 0), whole, rtol=2e-3, atol=1e-6)
+    by_layer = [maps.patch_map(maps.narrowed(look, view, layer=layer), view) for layer in range(layers)]
+    by_head = [maps.patch_map(maps.narrowed(look, view, head=head), view) for head in range(heads)]
+    for each in (by_layer, by_head):
+        np.testing.assert_allclose(np.mean(each, 0), whole, rtol=2e-3, atol=1e-6)
+    if view != "global":  # whose heads share out the same whole
+        assert all(np.abs(one - whole).max() > 0.01 * whole.max() for one in alone)
+    for wrong in ({"layer": layers}, {"head": heads}, {"head": -1}):
+        with pytest.raises(ValueError, match="are not among the"):
+            maps.narrowed(look, view, **wrong)
+
+
 def test_what_is_missing_is_said():
     look = replace(make_look(), gradients=None, neutral=None)
     assert maps.methods(look, "word") == ("raw", "heads", "rollout", "sinkless")
