@@ -1,6 +1,6 @@
 """Upload -> Media, decoded in a process of its own: a hostile file can hang, crash or fill that one, not the app.
 
-Requests and replies are length, JSON, raw RGB; nothing is unpickled. `python -m emo_toolkit.quarantine` runs there.
+It answers in JSON, and leaves the pixels in a file in memory; nothing is unpickled. Run by `python -m`.
 """
 
 import json
@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ except ImportError:  # Windows: no cap on memory there, only on time
 FILES_A_CELL = 100  # then a new process takes over, so that nothing piles up in one
 MEMORY = 2 * 2**30  # bytes of address space of a process; a 4K clip in 10 bits needs a third of it
 GRACE_SECONDS = 5.0  # beyond `max_decode_seconds`, which the process itself heeds between two reads
+MAX_PIXELS = 2**29  # bytes of all frames of a file
 MAX_HEADER = 2**20  # bytes of JSON
 HEADER = struct.Struct(">I")  # number of bytes of JSON that follow
 CRASHED = "the file made its decoder crash, so it is not read; save it anew in another program and try again"
@@ -87,16 +89,18 @@ class Quarantine:
 
 
 class Cell:
-    """One decoder process and the pipes to it."""
+    """One decoder process, the pipes to it, and the file in which it leaves frames: a pipe would have both processes
+    wait for each other a hundred times for one photo."""
 
     def __init__(self) -> None:
         package = Path(__file__).parent
         paths = filter(None, [str(package.parent), os.environ.get("PYTHONPATH")])
-        self.files, self.greeted = 0, False
+        self.files, self.greeted, self.frames = 0, False, nameless_file()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{package.name}.{Path(__file__).stem}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.frames,
             env={**os.environ, **FRUGAL, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
@@ -120,7 +124,10 @@ class Cell:
             return self._media(reply, request["num_frames"], limits)
         except (OSError, EOFError) as error:
             if not self.greeted:
-                raise RuntimeError("the decoder process does not start; what it said stands above") from error
+                self.frames.seek(0)
+                raise RuntimeError(
+                    f"the decoder does not start: {self.frames.read().decode(errors='replace')}"
+                ) from error
             raise MediaError(TOO_LONG if late else CRASHED) from error
         finally:
             timer.cancel()
@@ -132,17 +139,26 @@ class Cell:
         cap = limits.max_pixels if is_photo else MAX_SIDE**2
         if not (0 < width * height <= cap and 0 < len(times) <= (1 if is_photo else num_frames)):
             raise EOFError(f"{len(times)} frames of {width} x {height}")
-        stream, size = self.process.stdout, 3 * width * height
-        frames = tuple(Image.frombytes("RGB", (width, height), exactly(stream, size)) for _ in times)
-        return Media(frames, times, kind=reply["kind"], size=(width, height), duration=reply["duration"])
+        size, data = (width, height), self.frames
+        data.seek(0)
+        frames = tuple(Image.frombytes("RGB", size, exactly(data, 3 * width * height)) for _ in times)
+        data.truncate(0)
+        return Media(frames, times, kind=reply["kind"], size=size, duration=reply["duration"])
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for file in (self.process.stdin, self.process.stdout, self.frames):
             with suppress(OSError):  # what was not yet sent
-                pipe.close()
+                file.close()
+
+
+def nameless_file() -> IO[bytes]:
+    """In memory where the system has such, or else on disk; it goes with the last process that has it open."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("frames"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def send(stream: IO[bytes], message: dict[str, Any]) -> None:
@@ -175,15 +191,15 @@ def exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def serve(source: IO[bytes], sink: IO[bytes]) -> None:
+def serve(source: IO[bytes], sink: IO[bytes], frames: IO[bytes]) -> None:
     """The process's side: answers requests until the other side is gone."""
     send(sink, {"ready": True})
     with suppress(EOFError):
         while True:
-            answer(receive(source), sink)
+            answer(receive(source), sink, frames)
 
 
-def answer(request: dict[str, Any], sink: IO[bytes]) -> None:
+def answer(request: dict[str, Any], sink: IO[bytes], frames: IO[bytes]) -> None:
     """Reads one file and sends what it shows, or the error."""
     limits = MediaLimits(**request["limits"])
     die_after(math.ceil(limits.max_decode_seconds + 2 * GRACE_SECONDS))
@@ -192,9 +208,10 @@ def answer(request: dict[str, Any], sink: IO[bytes]) -> None:
     except MediaError as error:
         send(sink, {"error": str(error)})
     else:
+        frames.seek(0)
+        for frame in media.frames:
+            frames.write(frame.tobytes())
         send(sink, {"kind": media.kind, "size": media.size, "times": media.times, "duration": media.duration})
-        sink.writelines(frame.tobytes() for frame in media.frames)
-        sink.flush()
     die_after(0)
 
 
@@ -205,19 +222,25 @@ def die_after(seconds: int) -> None:
 
 
 def confine() -> None:
-    """Caps this process: memory, no core dump (it would hold somebody's face), no written file, deaf to Ctrl-C."""
+    """Caps this process: memory, no core dump (it would hold somebody's face), no endless file, deaf to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if resource:
-        for kind, cap in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
+        for kind, cap in (
+            (resource.RLIMIT_AS, MEMORY),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, MAX_PIXELS),
+        ):
             with suppress(ValueError, OSError):  # macOS refuses some
                 resource.setrlimit(kind, (cap, cap))
 
 
 def main() -> None:
-    pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
+    sink, frames = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(2), "wb", buffering=0)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):  # what a library prints is no reply and no picture
+        os.dup2(nowhere, standard)
     confine()
-    serve(sys.stdin.buffer, pipe)
+    serve(sys.stdin.buffer, sink, frames)
 
 
 if __name__ == "__main__":

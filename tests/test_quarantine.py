@@ -20,7 +20,7 @@ from PIL import Image
 from emo_toolkit.errors import MediaError
 from emo_toolkit.media import load_media
 from emo_toolkit.photos import DEFAULT_LIMITS, MediaLimits
-from emo_toolkit.quarantine import CRASHED, FILES_A_CELL, MEMORY, TOO_LONG, Cell, Quarantine
+from emo_toolkit.quarantine import CRASHED, FILES_A_CELL, MAX_PIXELS, MEMORY, TOO_LONG, Cell, Quarantine
 from emo_toolkit.schema import Media
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="looks into /proc")
@@ -113,7 +113,7 @@ def test_a_process_has_caps(tmp_path: Path, astronaut: Path) -> None:
     read(quarantine, astronaut)
     pid = idle(quarantine).process.pid
     caps = [resource.prlimit(pid, kind) for kind in (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]
-    assert caps == [(MEMORY, MEMORY), (0, 0), (0, 0)]
+    assert caps == [(MEMORY, MEMORY), (0, 0), (MAX_PIXELS, MAX_PIXELS)]
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     assert int(status["VmRSS"].split()[0]) < 100_000  # kB: no torch in there
     size = int(status["VmSize"].split()[0]) * 1024

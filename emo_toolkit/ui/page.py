@@ -22,7 +22,7 @@ View = Callable[[Desk, gr.State], None]
 VIEWS: dict[str, tuple[str, View]] = {  # in the address (?view=...) -> its tab, and what lays it out
     "recognise": ("Recognise", recognise_view),
     "inside": ("Look inside", look_inside_view),
-    "effects": ("Attribute effects", effects_view),
+    "effects": ("Attributes", effects_view),
     "make": ("Make a face", make_face_view),
     "learn": ("Learn", learn_view),
 }
@@ -35,7 +35,7 @@ def build_page(pipeline: EmoPipeline, *, research: bool = False) -> gr.Blocks:
         gr.Markdown(f"# {TITLE}")
         purpose_notice(research=research)
         subject = gr.State(None, time_to_live=KEEP_SECONDS)
-        with gr.Tabs() as views:
+        with gr.Tabs(elem_id="views") as views:
             for name, (title, view) in VIEWS.items():
                 with gr.Tab(title, id=name) as tab:
                     view(desk, subject)
