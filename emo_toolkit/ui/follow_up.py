@@ -25,7 +25,7 @@ MOST_TURNS = 12
 IDEAS = {  # what the buttons say -> what they ask; the model learnt to answer each of these
     "Eyes, brows, mouth?": "Look at the eyes, brows and mouth. What do they show?",
     "Clear or mixed?": "Does the expression look clear or mixed?",
-    "What do they really feel?": "How does the person in the {kind} really feel?",
+    "What is missing?": "Is there anything the face in the {kind} does not do?",
 }
 
 

@@ -37,6 +37,7 @@ READING = "The model is reading …"
 NO_ATTRIBUTES, ESTIMATE, GIVEN = "none", "estimate age and gender", "I give them"
 ATTRIBUTES = "EMO-LLaMA can be told such words; nothing is estimated until you ask. Race only if you give it here."
 RESEARCH = "Research mode: an analyser that knows race words may estimate them too."
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 # On a phone the answer stands below the button: bring it into view when work begins.
 SHOW_RESULT = """() => {
     const result = document.querySelector("#result"), top = result.getBoundingClientRect().top;
@@ -270,5 +271,7 @@ def recognise_view(desk: Desk, subject: gr.State) -> None:
         chosen.then(reader.show, **serve)
     gr.on([*asks, *(pressed.click for pressed in examples)], None, js=SHOW_RESULT)
     panel.wire(desk, subject, record, shown[-1])
+    bars = gr.Plot(visible="hidden")  # so that the browser has plotly.js before the first answer comes
+    gr.on([photo.change, clip.change], lambda: label_bars({"": 1.0}), None, bars, queue=False, **QUIET)
     program = gr.Button(visible=False)  # what programs call has no place in the page
     program.click(reader.read_face, [photo, clip, *wishes], shown[-1], api_name="read_face", **MODEL_TURN)
