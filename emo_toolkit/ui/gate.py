@@ -10,8 +10,17 @@ import gradio as gr
 
 MIB = 2**20
 ROUTES = "/gradio_api/"
-# Routes that nothing here uses: ffmpeg on an upload, a visit written to disk, fetching other addresses.
-CLOSED = ("process_recording", "deep_link", "proxy=", "file=http:", "file=https:", "file/http:", "file/https:")
+# Routes that nothing here uses: ffmpeg on an upload, a visit on disk, functions of components, fetching of addresses.
+CLOSED = (
+    "process_recording",
+    "deep_link",
+    "component_server",
+    "proxy=",
+    "file=http:",
+    "file=https:",
+    "file/http:",
+    "file/https:",
+)
 ADDRESS = ("http:", "https:")
 MARK = {"_type": "gradio.FileData"}  # with it, Gradio makes sure that the file was uploaded
 UPLOAD_IT = "Only uploads are read: save the picture or clip on your machine, then upload it."
