@@ -144,7 +144,7 @@ def _twin_words(shares: list[np.ndarray | None], label: str) -> str:
     hits, low, high = int((known.argmax(1) == at).sum()), known[:, at].min(), known[:, at].max()
     return (
         f"### {hits} of {len(known)} twins are read as “{label}”, which was drawn\n"
-        f"Its likelihood lies between {low:.0%} and {high:.0%}. One person is an anecdote; MODEL_CARD.md has many."
+        f"Its likelihood lies between {low:.0%} and {high:.0%}. One person is an anecdote; train/audit.py reads many."
     )
 
 
@@ -154,7 +154,7 @@ def effects_view(desk: Desk, subject: gr.State) -> None:
     found = gr.State(None, time_to_live=KEEP_SECONDS)
     gr.Markdown(INTRO)
     with gr.Row(equal_height=True, elem_classes="ask"):
-        depth = gr.Radio(list(DEPTHS), value=QUICK, label="How thorough", info="10 to 50 s on two cores", scale=3)
+        depth = gr.Radio(list(DEPTHS), value=QUICK, label="How thorough", info="15 to 50 s on two cores", scale=3)
         button = gr.Button("Measure the effects", variant="primary", scale=1, min_width=200)
     words = gr.Markdown(EMPTY)
     example = example_button()

@@ -39,7 +39,8 @@ FREE = (
 )
 HOW = (
     f"The test hides parts of the face in about {MASKS} ways, those that the map calls important first, and watches "
-    "how likely the answer stays. Without a GPU it takes some 10 s, for a clip 10 s a frame."
+    "how likely the answer stays. Two CPU cores need some 13 s for a photo, and for a clip as many times more as it "
+    "has frames."
 )
 REGIONS = "mean of the map at the landmarks of a region, % of the largest; dotted: if it were the same everywhere"
 SHARES = "% of its attention, over all frames"
