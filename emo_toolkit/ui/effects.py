@@ -119,7 +119,7 @@ def figures(found: Effects, label: str) -> tuple[Any, Any, Any]:
 
 def _words(found: Effects, answer: str) -> str:
     chance = float(np.nanmax(found.priors.baseline))
-    return f"### {counting(found.told)}\nThe answer is “{answer}” ({chance:.1%}). {COUNTS}"
+    return f"## {counting(found.told)}\nThe answer is “{answer}” ({chance:.1%}). {COUNTS}"
 
 
 def _names(grid: dict[tuple[float, str, str], Any]) -> list[str]:
@@ -139,11 +139,11 @@ def _twin_words(shares: list[np.ndarray | None], label: str) -> str:
     """How many twins get the drawn label, and how far its likelihood moves."""
     known = np.array([share for share in shares if share is not None])
     if not len(known):
-        return "### No usable face was found in any of them\nChoose another person."
+        return "## No usable face was found in any of them\nChoose another person."
     at = DEFAULT_OPTIONS.index(label)
     hits, low, high = int((known.argmax(1) == at).sum()), known[:, at].min(), known[:, at].max()
     return (
-        f"### {hits} of {len(known)} twins are read as “{label}”, which was drawn\n"
+        f"## {hits} of {len(known)} twins are read as “{label}”, which was drawn\n"
         f"Its likelihood lies between {low:.0%} and {high:.0%}. One person is an anecdote; train/audit.py reads many."
     )
 
@@ -156,7 +156,7 @@ def effects_view(desk: Desk, subject: gr.State) -> None:
     with gr.Row(equal_height=True, elem_classes="ask"):
         depth = gr.Radio(list(DEPTHS), value=QUICK, label="How thorough", info="15 to 50 s on two cores", scale=3)
         button = gr.Button("Measure the effects", variant="primary", scale=1, min_width=200)
-    words = gr.Markdown(EMPTY)
+    words = gr.Markdown(EMPTY, elem_id="effects-words", elem_classes="small-heading")
     example = example_button()
     with gr.Column(visible=False, elem_id="effects") as shown:
         label = gr.Dropdown([], label="Effects on", filterable=False)
@@ -208,7 +208,7 @@ def twins_part(reader: EffectsReader) -> None:
             label = gr.Dropdown(list(PROTOTYPES), value="happiness", label="Expression", filterable=False)
             person = gr.Number(7, label="Person", precision=0, minimum=0)
             button = gr.Button("Draw and read them", variant="primary", min_width=200)
-        words = gr.Markdown("")
+        words = gr.Markdown("", elem_classes="small-heading")
         gallery = gr.Gallery(
             label="Twins", show_label=False, height="auto", preview=False, interactive=False, elem_id="twins"
         )

@@ -23,7 +23,7 @@ STEPS = (
     ("Answer", "How likely each of eight words is, and a sentence."),
 )
 ABOUT = """
-### What this is
+## What this is
 An independent reconstruction of **EMO-LLaMA** ([arXiv 2408.11424](https://arxiv.org/abs/2408.11424)), whose authors
 published neither code nor weights. It says which expression people would probably **perceive** in a picture of a face,
 shows where the answer came from, and how far to trust it.
@@ -100,10 +100,10 @@ def learn_view(desk: Desk, subject: gr.State) -> None:
     with gr.Row(elem_id="cards"):
         for title, text in CARDS.items():
             with gr.Column(elem_classes="card", min_width=0):
-                gr.Markdown(f"### {title}\n{text.format(rare=rare)}")
+                gr.Markdown(f"## {title}\n{text.format(rare=rare)}")
         for title in ("What is kept", "What the law says"):
             with gr.Column(elem_classes="card", min_width=0):
-                gr.Markdown(f"### {title}\n{notice_part(title, research=desk.research)}")
+                gr.Markdown(f"## {title}\n{notice_part(title, research=desk.research)}")
     name = Path(desk.pipeline.checkpoint.name).name
     served = "" if name == CARD_OF else f"This page serves `{name}`; the model card is about `{CARD_OF}`.\n\n"
     for title, file, heading in (

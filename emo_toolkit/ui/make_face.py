@@ -39,7 +39,7 @@ START = ASSETS / "examples" / "drawn_start.jpg"  # what FaceWish() draws: train/
 QUESTION = "What does the face in the image show?"  # one of those that its captions were learnt with
 START_CAPTION = "No action unit is strong enough to be seen."
 NOT_READ = "*Not read yet: press **Read this face**.*"
-SAID = "### In the model's words\n> {}"
+SAID = "## In the model's words\n> {}"
 WRITING = "*The model is writing …*"
 WAIT = "The renderer is being prepared: about ten seconds, once."
 DRAW_TURN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "draw"}
@@ -252,8 +252,8 @@ def make_face_view(desk: Desk, subject: gr.State) -> None:
         with gr.Column(elem_id="drawn-read", min_width=0):
             live = gr.Checkbox(not HOSTED, label="Read at every change", info="Expression only, without words.")
             plot = gr.Plot(show_label=False, visible=False, elem_id="drawn-plot")
-            words = gr.Markdown("")
-            gr.Markdown("### What was drawn")
+            words = gr.Markdown("", elem_classes="small-heading")
+            gr.Markdown("## What was drawn", elem_classes="small-heading")
             truth = gr.Markdown(truth_words(FaceWish(), START_CAPTION), elem_id="drawn-truth")
     settings, shown, read = (
         [*units, *traits],

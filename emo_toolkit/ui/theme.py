@@ -19,6 +19,8 @@ THEME = gr.themes.Soft(
     color_accent="*primary_600",
     button_primary_background_fill="*primary_600",
     button_primary_background_fill_hover="*primary_700",
+    button_primary_background_fill_dark="*primary_600",
+    button_primary_background_fill_hover_dark="*primary_700",
     checkbox_label_background_fill_selected="*primary_600",
     block_label_text_color="*primary_700",
     body_background_fill="*neutral_50",
@@ -35,6 +37,10 @@ THEME = gr.themes.Soft(
     block_title_padding="0",
     block_title_text_color="*body_text_color",
     block_title_text_color_dark="*body_text_color",
+    link_text_color_dark="*primary_300",
+    link_text_color_hover_dark="*primary_200",
+    link_text_color_visited_dark="*primary_300",
+    link_text_color_active_dark="*primary_300",
 )
 LAUNCH: dict[str, Any] = {
     "theme": THEME,

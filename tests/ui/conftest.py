@@ -50,3 +50,16 @@ def clip(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
         out.mux(stream.encode(None))
     return path
+
+
+@pytest.fixture(scope="session")
+def two_faces(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The astronaut, and a smaller, flipped one beside her."""
+    photo = Image.open(astronaut).convert("RGB")
+    small = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize([side * 2 // 3 for side in photo.size])
+    both = Image.new("RGB", (photo.width + small.width, photo.height), "grey")
+    both.paste(photo, (0, 0))
+    both.paste(small, (photo.width, 0))
+    path = tmp_path_factory.mktemp("two") / "two.png"
+    both.save(path)
+    return path

@@ -9,7 +9,6 @@ import gradio as gr
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from PIL import Image
 
 from emo_toolkit.labels import DEFAULT_OPTIONS
 from emo_toolkit.pipeline import EmoPipeline
@@ -34,19 +33,6 @@ def ask(client: Client, photo: Path | dict | None = None, clip: Path | None = No
 @pytest.fixture(scope="module")
 def reader(talker: EmoPipeline) -> FaceReader:
     return FaceReader(Desk(talker))
-
-
-@pytest.fixture(scope="module")
-def two_faces(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The astronaut, and a smaller, flipped one beside her."""
-    photo = Image.open(astronaut).convert("RGB")
-    small = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize([side * 2 // 3 for side in photo.size])
-    both = Image.new("RGB", (photo.width + small.width, photo.height), "grey")
-    both.paste(photo, (0, 0))
-    both.paste(small, (photo.width, 0))
-    path = tmp_path_factory.mktemp("two") / "two.png"
-    both.save(path)
-    return path
 
 
 def views(reader: FaceReader, photo: Path | None = None, clip: Path | None = None, **wishes: Any) -> list[View]:
