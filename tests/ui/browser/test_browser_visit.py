@@ -68,6 +68,19 @@ def test_a_picture_of_the_camera_is_read(open_page: Callable) -> None:
     assert "%" in read(page)
 
 
+def test_a_recording_of_the_camera_is_read(open_page: Callable) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Clip", exact=True).click()
+    clip = page.locator("#clip")
+    clip.get_by_label("Capture from camera").click()
+    clip.get_by_text("Click to Access Webcam").click()
+    clip.get_by_text("Record", exact=True).click()
+    page.wait_for_timeout(1500)
+    clip.get_by_text("Stop", exact=True).click()
+    clip.locator("video[src*=webm]").wait_for()
+    assert "%" in read(page) and "frames" in page.locator("#result").inner_text()
+
+
 def test_one_of_several_faces_is_chosen_by_a_click(open_page: Callable, two_faces: Path) -> None:
     page = open_page()
     upload(page, two_faces)
