@@ -1,4 +1,4 @@
-# `make app`, `make test` and `make style` set everything up in .venv and then run; the second time they only run.
+# `make app`, `make test`, `make style` and `make notebooks` set everything up in .venv and then run; the second time they only run.
 # Needs Python 3.11 or later with pip. Another one: `make app PYTHON=python3.12`. More words: `make app ARGS="--help"`.
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ CHECK := 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"emo_toolk
 LOCK := 'import fcntl, os, sys; f = os.open(".venv.lock", os.O_CREAT | os.O_RDWR); os.set_inheritable(f, True); fcntl.flock(f, fcntl.LOCK_EX); os.execvp(sys.argv[1], sys.argv[1:])'
 LOCKED = @$(PYTHON) -c $(CHECK) && $(PYTHON) -c $(LOCK)
 
-.PHONY: app test style clean
+.PHONY: app test style notebooks clean
 
 app:
 	$(LOCKED) $(MAKE) --no-print-directory .venv/app.done
@@ -29,6 +29,10 @@ style:
 	$(LOCKED) $(MAKE) --no-print-directory .venv/dev.done
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
+
+notebooks:
+	$(LOCKED) $(MAKE) --no-print-directory .venv/jupyter.done
+	.venv/bin/python -m jupyter lab notebooks $(ARGS)
 
 clean:
 	rm -rf .venv .venv.lock
@@ -45,4 +49,8 @@ clean:
 
 .venv/dev.done: requirements-dev.txt .venv/app.done
 	$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+.venv/jupyter.done: .venv/dev.done
+	$(PIP) install --quiet 'jupyterlab>=4.4,<5'
 	@touch $@

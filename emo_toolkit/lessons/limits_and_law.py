@@ -1,0 +1,5 @@
+"""Exercises of a notebook."""
+
+from .exercise import Exercise
+
+EXERCISES: dict[str, Exercise] = {}
