@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import cache
 from glob import glob
@@ -15,6 +16,7 @@ import pytest
 from accelerate.commands.launch import launch_command_parser
 from documents import DOCUMENTS, ROOT, anchors, blocks, commands, prose
 
+from emo_toolkit.cli import main
 from emo_toolkit.cli.parser import make_parser
 from train.arguments import parse_run
 
@@ -124,6 +126,8 @@ def measured() -> list[tuple[float, float, float]]:
             pair = node.get(f"{name}_interval_95") if isinstance(node, dict) else None
             if pair and None not in (value, *pair):
                 found.append((value, *pair))
+            if name == "effect_intervals":  # of a list, label by label
+                found.extend((each, *span) for each, span in zip(node["effects"], value, strict=True))
             gather(value)
 
     for file in sorted((ROOT / "docs" / "measured").iterdir()):
@@ -165,3 +169,38 @@ def test_a_wrong_figure_is_seen() -> None:
     value, low, high = measured()[0]
     assert was_measured((f"{value:.3f}", f"{low:.3f}", f"{high:.3f}"))
     assert not was_measured((f"{value + 0.002:.3f}", f"{low:.3f}", f"{high:.3f}"))
+
+
+@pytest.fixture
+def desk_of_a_reader(astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README speaks of."""
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "photos/photo.jpg"):
+        shutil.copy(astronaut, tmp_path / name)
+    shutil.copy(astronaut.with_name("drawn_clip_happiness.mp4"), tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_command_lines_of_the_readme_run(desk_of_a_reader: Path, tiny: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [words[3:] for words in commands(text) if words[:3] == ["python", "-m", "emo_toolkit"]]
+    assert {words[0] for words in lines} == {"predict", "batch", "explain", "effects"}
+    for words in lines:
+        more = [] if "--help" in words else ["--checkpoint", str(tiny), *["--quick"] * (words[0] == "explain")]
+        assert finished([*words, *more]) == 0, words
+    assert {path.name for path in desk_of_a_reader.iterdir()} >= {"rows.parquet", "report", "effects"}
+
+
+def finished(words: list[str]) -> int:
+    """The exit code of a command line."""
+    try:
+        return main(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_the_python_of_the_readme_runs(desk_of_a_reader: Path, parts: dict[str, Path]) -> None:
+    for code in blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python"):
+        if "gradio_client" not in code:  # tests/ui/test_api.py runs that against a served page
+            exec(compile(code, "README.md", "exec"), {})
