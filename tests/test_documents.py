@@ -66,8 +66,8 @@ def options_of(script: Path) -> set[str]:
     return found
 
 
-def complaints(words: list[str]) -> Iterator[str]:
-    """What is wrong with a command, as far as it is one of ours."""
+def complaints(words: list[str], recipe: Path = ROOT) -> Iterator[str]:
+    """What is wrong with a command, as far as it is one of ours; `recipe` is in place of one that readers write."""
     if words[0] == "make":
         yield from (word for word in words[1:] if "=" not in word and word not in TARGETS)
     if words[:2] == ["accelerate", "launch"]:
@@ -82,9 +82,8 @@ def complaints(words: list[str]) -> Iterator[str]:
         if not script.is_file():
             yield f"no script {words[1]}"
         elif words[1] == "train/finetune.py":
-            parse_run(
-                [str(ROOT / words[2]), *(word for word in words[3:] if word != "..." and not word.startswith("--"))]
-            )
+            given = [word for word in words[3:] if word != "..." and not word.startswith("--")]
+            parse_run([str(ROOT / words[2] if (ROOT / words[2]).is_file() else recipe), *given])
         else:
             given = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
             yield from given - options_of(script)
@@ -100,9 +99,12 @@ def parsed(words: list[str]) -> Iterator[str]:
 
 
 @each_document
-def test_commands_can_be_given(path: Path) -> None:
-    for words in commands(path.read_text(encoding="utf-8")):
-        assert list(complaints(words)) == [], words
+def test_commands_can_be_given(path: Path, tmp_path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("".join(code for code in blocks(text, "yaml") if "sources:" in code), encoding="utf-8")
+    for words in commands(text):
+        assert list(complaints(words, recipe)) == [], words
 
 
 @each_document
@@ -120,15 +122,16 @@ def measured() -> list[tuple[float, float, float]]:
     found: list[tuple[float, float, float]] = []
 
     def gather(node: Any) -> None:
-        for name, value in (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        ):
-            pair = node.get(f"{name}_interval_95") if isinstance(node, dict) else None
-            if pair and None not in (value, *pair):
-                found.append((value, *pair))
-            if name == "effect_intervals":  # of a list, label by label
-                found.extend((each, *span) for each, span in zip(node["effects"], value, strict=True))
-            gather(value)
+        if isinstance(node, dict):
+            for name in (name.removesuffix("_interval_95") for name in node if name.endswith("_interval_95")):
+                value = node.get(name, node.get("total", {}).get(name))
+                found.append((value, *node[f"{name}_interval_95"]))
+            if "interval" in node:
+                found.append((node.get("mean", node.get("size")), *node["interval"]))
+            spans = zip(node.get("effects", ()), node.get("effect_intervals", ()), strict=False)
+            found.extend((value, *span) for value, span in spans)
+        for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            gather(inner)
 
     for file in sorted((ROOT / "docs" / "measured").iterdir()):
         text = file.read_text(encoding="utf-8")
@@ -136,7 +139,7 @@ def measured() -> list[tuple[float, float, float]]:
             gather(json.loads(text))
         else:
             found += [tuple(map(float, each)) for each in FIGURE.findall(text)]
-    return found
+    return [each for each in found if None not in each]
 
 
 def was_measured(words: Sequence[str]) -> bool:
