@@ -2,7 +2,8 @@
 
     python benchmarks/page.py [--checkpoint mini] [--requests 200] [--repeats 5]
 
-Memory is what the server and its decoder processes hold (PSS, in MiB); requests are photos and clips in turn.
+Memory is what the server and its decoder processes hold (PSS, in MiB). Growth is that of their own pages (anonymous):
+the share of mapped files changes when another program opens or closes them. Requests are photos and clips in turn.
 """
 
 import argparse
@@ -73,10 +74,10 @@ def processes_under(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in processes_under(int(child)))]
 
 
-def memory(pid: int) -> float:
-    """MiB of a process and its descendants; what they share counts once."""
+def memory(pid: int, kind: str = "Pss") -> float:
+    """MiB of a process and its descendants; what they share counts once. Pss_Anon leaves mapped files out."""
     texts = (Path(f"/proc/{each}/smaps_rollup").read_text() for each in processes_under(pid))
-    lines = (line.split() for text in texts for line in text.splitlines() if line.startswith("Pss:"))
+    lines = (line.split() for text in texts for line in text.splitlines() if line.startswith(f"{kind}:"))
     return sum(int(kilobytes) for _, kilobytes, _ in lines) / 1024
 
 
@@ -107,14 +108,14 @@ def main() -> None:
             runs = [read(visitor(), wish, path) for _ in range(arguments.repeats + 1)][1:]
             for name, seconds in zip(("distribution", "answer"), zip(*runs, strict=True), strict=True):
                 figures[f"{wish}_to_{name}_s"] = statistics.median(seconds)
-        figures["idle_mib"] = memory(pid)
+        figures |= {"idle_mib": memory(pid), "idle_own_mib": (own := memory(pid, "Pss_Anon"))}
         for number in range(arguments.requests):
             if number % REQUESTS_A_VISITOR == 0:
                 client = visitor()
             read(client, *(("clip", film) if number % 2 else ("photo", PHOTO)))
             if number % 50 == 49:
-                figures[f"growth_after_{number + 1}_mib"] = memory(pid) - figures["idle_mib"]
-        figures["growth_mib"] = memory(pid) - figures["idle_mib"]
+                figures[f"growth_after_{number + 1}_mib"] = memory(pid, "Pss_Anon") - own
+        figures["growth_mib"] = memory(pid, "Pss_Anon") - own
     figures |= {"requests": arguments.requests, "cores": os.cpu_count()}
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=1))
 
