@@ -96,7 +96,7 @@ def load(
         if quantization != "none":
             model, processor = _load_quantized(folder, chosen, dtype), AutoProcessor.from_pretrained(folder)
         elif (folder / "config.json").is_file():
-            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+            model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True)
             processor = AutoProcessor.from_pretrained(folder)
         else:
             model, base = load_adapter(folder, resolve, dtype=dtype)
@@ -120,7 +120,7 @@ def _load_quantized(folder: Path, device: torch.device, dtype: torch.dtype) -> E
         llm_int8_skip_modules=list(WHOLE_MODULES),
     )
     return AutoModelForImageTextToText.from_pretrained(
-        folder, dtype=dtype, quantization_config=config, device_map={"": device}
+        folder, dtype=dtype, quantization_config=config, device_map={"": device}, use_safetensors=True
     )
 
 

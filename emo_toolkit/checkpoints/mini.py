@@ -44,10 +44,16 @@ def assemble(name: str, *, progress: Progress | None = None) -> Path:
 def load_adapter(
     folder: Path, resolve: Callable[[str], Path], *, dtype: torch.dtype
 ) -> tuple[EmoLlamaForConditionalGeneration, Path]:
-    """Base model with a PEFT adapter folder merged in, and the folder of the base."""
+    """Base model with a PEFT adapter folder merged in, and the folder of the base.
+
+    Raises:
+        OSError: no safetensors; a pickle beside it is never opened.
+    """
+    if not (folder / ADAPTER_FILE).is_file():
+        raise OSError(f"{ADAPTER_FILE} is missing")
     base_name = json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"]
     base = resolve(base_name)
-    model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype)
+    model = AutoModelForImageTextToText.from_pretrained(base, dtype=dtype, use_safetensors=True)
     return PeftModel.from_pretrained(model, folder).merge_and_unload(), base
 
 
