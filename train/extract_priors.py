@@ -25,7 +25,7 @@ from emo_toolkit.data.prior_cache import SHARD_ROWS
 from emo_toolkit.errors import MediaError
 from emo_toolkit.face import EmbeddedAnalyser, FacialPriorExtractor
 from emo_toolkit.face.facexformer import FaceXFormerAnalyser
-from emo_toolkit.media import load_media
+from emo_toolkit.media import load_media, load_trusted_clip
 from emo_toolkit.schema import EmoSample
 
 
@@ -48,7 +48,7 @@ def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: Fac
     ids, priors, crops = [], [], []
     for sample in samples:
         try:
-            media = load_media(sample.path)
+            media = (load_trusted_clip if sample.kind == "video" else load_media)(sample.path)
         except MediaError as error:
             tqdm.write(f"{sample.row}: {sample.path}: {error}")
             continue
