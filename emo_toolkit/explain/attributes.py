@@ -55,7 +55,7 @@ def attribute_effects(
         pipeline: the model that answers.
         reading: media with at least one usable face.
         prompt: with at least two options; its attributes and sentence are not used.
-        questions: how many wordings of the question, 2 to 8.
+        questions: how many wordings of the question, 2 to 8; of a photo no effect can count with fewer than 4.
         grid: also tell all 150 combinations, for `grid_scores` and `marginals`; without it both are empty or NaN.
         max_bytes: as for `VariantScorer`.
         seed: of resampling.

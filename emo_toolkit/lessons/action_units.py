@@ -1,38 +1,10 @@
-"""Exercises of notebook 06, and the sheet of pictures that it shows."""
+"""Exercises of notebook 06."""
 
-from collections.abc import Sequence
 from typing import Any
-
-from PIL import Image, ImageDraw, ImageFont
 
 from .exercise import Exercise, close
 
-GAP, LINE = 6, 18  # pixels between pictures, and of a line of words
-INK, PAPER = (60, 60, 66), (255, 255, 255)
 LETTERS = {0.0: None, 0.05: "A", 0.15: "B", 0.2: "B", 0.3: "C", 0.5: "C", 0.6: "D", 0.85: "D", 0.9: "E", 1.0: "E"}
-
-
-def contact_sheet(pictures: Sequence[Image.Image], words: Sequence[str] = (), *, columns: int = 7) -> Image.Image:
-    """Pictures of one size as a grid on white, with words under each.
-
-    Args:
-        pictures: one or more.
-        words: as many as pictures, or none; "\\n" begins a new line.
-        columns: pictures side by side.
-    """
-    width, height = pictures[0].size
-    columns = min(columns, len(pictures))
-    band = LINE * max((text.count("\n") + 1 for text in words), default=0)
-    step, rows = (width + GAP, height + band + GAP), -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * step[0] + GAP, rows * step[1] + GAP), PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    for place, picture in enumerate(pictures):
-        x, y = GAP + place % columns * step[0], GAP + place // columns * step[1]
-        sheet.paste(picture, (x, y))
-        if words:
-            at = (x + width / 2, y + height + 1)
-            pen.multiline_text(at, words[place], INK, font, anchor="ma", align="center", spacing=2)
-    return sheet
 
 
 def is_letter(function: object) -> bool:
@@ -54,7 +26,7 @@ EXERCISES = {
         "letter. A value of exactly 0.3 is a C already, and 0 has no letter.",
         wrong=(
             lambda value: "ABCDE"[min(4, int(5 * value))],
-            lambda value: max((letter for value_, letter in LETTERS.items() if value_ <= value and letter), default="A"),
+            lambda value: "A" if value < 0.15 else "B" if value < 0.3 else "C" if value < 0.6 else "D",
             lambda value: "C",
             "C",
         ),
@@ -62,14 +34,14 @@ EXERCISES = {
     "6.2": Exercise(
         right=is_right_contempt,
         why="Contempt is the one prototype of a single side, so it matters whose right: the person's, not yours.",
-        hint='Which unit tightens a lip corner? Its code for the person\'s right side begins with "R". Nothing else moves.',
+        hint="Which unit tightens a lip corner? Its code for one side begins with L or R. Nothing else need move.",
         wrong=({"AU14": 1.0}, {"L14": 1.0}, {"R14": 1.0, "L14": 1.0}, {"R12": 1.0}, {"R14": 0.0}, "R14"),
     ),
     "6.3": Exercise(
         right=close(0.4, 5e-3),
-        why="Precision 1/2, recall 1/3. A text that named all 26 units would have recall 1, so recall alone is no score.",
-        hint="Precision: of the units that the text names, how many are there? Recall: of the units that are there, how "
-        "many does it name? F1 is 2 x precision x recall / (precision + recall).",
+        why="Precision 1/2, recall 1/3. A text that names all 26 units has recall 1, so recall alone is no score.",
+        hint="Precision: of the units that the text names, how many are there? Recall: of those there, how many "
+        "does it name? F1 is 2 x precision x recall / (precision + recall).",
         wrong=(0.5, 1 / 3, 5 / 12, 0.6, "AU12"),
     ),
 }

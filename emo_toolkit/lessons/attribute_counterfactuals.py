@@ -24,7 +24,7 @@ def is_holm(answer: object) -> bool:
 EXERCISES = {
     "5.1": Exercise(
         right=is_log_odds_difference,
-        why="From 50 to 90 % is +2.2, the same size as from 50 to 10 %; from 98 to 99 % is +0.7, which doubles the odds.",
+        why="From 50 to 90 % is +2.2, as large as from 50 to 10 %; from 98 to 99 % is +0.7, which doubles the odds.",
         hint="The log-odds of p are log(p / (1 - p)), with the natural logarithm; take those with the word less those "
         "without it.",
         wrong=(

@@ -14,8 +14,8 @@ def is_segment_centres(function: object) -> bool:
 EXERCISES = {
     "7.1": Exercise(
         right=is_segment_centres,
-        why="The first and the last frame are never read (unless all are): they are often black, or a fade.",
-        hint="Part k of num begins at k * count / num and is count / num long: where is its middle? Round down with //. "
+        why="Every part sends the frame in its middle. Both ends of the clip, which may be black, are left out.",
+        hint="Part k of num begins at k * count / num and is count / num long: where is its middle? Round down. "
         "A clip that has no more than num frames gives every frame once.",
         wrong=(
             lambda count, num: [k * count // num for k in range(num)],

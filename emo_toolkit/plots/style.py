@@ -28,6 +28,7 @@ FIXED: dict[str, Any] = {"fixedrange": True, "zeroline": False}
 SHARES = FIXED | {"tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%", "tickangle": 0, "gridcolor": GRID}
 NAMES: dict[str, Any] = {
     "autorange": "reversed",
+    "zeroline": False,
     "type": "category",
     "automargin": True,
     "ticklabelstandoff": 6,

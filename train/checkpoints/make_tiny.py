@@ -1,4 +1,4 @@
-"""Writes `tiny`: EMO-LLaMA with random weights and about 240 k parameters, for tests of plumbing only.
+"""Writes `tiny`: EMO-LLaMA with random weights and about 285 k parameters, for tests of plumbing only.
 
     python train/checkpoints/make_tiny.py OUT [--seed 0]
 
@@ -26,7 +26,7 @@ CHAT_TEMPLATE = (
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE over a few sentences of the house: 512 entries, ChatML markers, `<image>`."""
+    """A byte-level BPE over a few sentences of the house: 384 entries, ChatML markers, `<image>`."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
