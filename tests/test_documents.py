@@ -154,6 +154,31 @@ def test_figures_with_an_interval_were_measured(name: str) -> None:
         assert was_measured((value, low, high)), f"{value} [{low}, {high}] stands in no report of docs/measured"
 
 
+TIMED = re.compile(r"(?<![\d.])(\d[\d,]*\.?\d*) (?:s|MiB|GiB|%|tokens/s|times)\b|(?<![\d.])(\d+\.\d+) (?=%)")
+SAID_OF_THE_TASK = {"10", "15"}  # a clip of 10 s, a floor of 15 %
+
+
+def test_figures_of_speed_were_measured() -> None:
+    """Every time, size and ratio of the README's section is a value of docs/measured/speed.json, to its digits."""
+    known: list[float] = []
+
+    def gather(node: Any) -> None:
+        for inner in node.values() if isinstance(node, dict) else ():
+            gather(inner)
+        if isinstance(node, int | float):
+            known.append(node)
+
+    gather(json.loads((ROOT / "docs" / "measured" / "speed.json").read_text(encoding="utf-8")))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Speed and memory")[1].split("\n## ")[0]
+    found = [(one or other).replace(",", "") for one, other in TIMED.findall(section)]
+    assert len(found) > 20
+    for words in found:
+        step = 10.0 ** -len(words.partition(".")[2])
+        near = any(abs(float(words) - value) < 0.51 * step for value in known)
+        assert near or words in SAID_OF_THE_TASK, f"{words} stands nowhere in docs/measured/speed.json"
+
+
 @pytest.mark.parametrize(
     "words",
     [
