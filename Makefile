@@ -52,5 +52,5 @@ clean:
 	@touch $@
 
 .venv/jupyter.done: .venv/dev.done
-	$(PIP) install --quiet 'jupyterlab>=4.4,<5'
+	$(PIP) install --quiet 'jupyterlab>=4.4,<5' 'ipywidgets>=8.1,<9'
 	@touch $@

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from emo_toolkit.ui.page import VIEWS
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 30_000  # ms until something must have come, on a busy machine too
+PATIENCE = 60_000  # ms until something must have come, on a busy machine too
 OpenPage = Callable[..., Page]
 
 
