@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 TAG = f"v{emo_toolkit.__version__}"
-MOST_SECONDS, MOST_DEF_LINES, FEWEST_PICTURES = 600, 5, 2
+MOST_SECONDS, MOST_DEF_LINES, FEWEST_PICTURES = 300, 5, 2
 PICTURES = {"image/png", "image/jpeg", "application/vnd.plotly.v1+json"}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
