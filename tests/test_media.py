@@ -1,5 +1,6 @@
 """load_media gives the frames that a player would show, at the right times, from every kind of clip."""
 
+import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,3 +174,10 @@ def test_four_at_once() -> None:
 def test_media_pickles() -> None:
     loaded = load_media(clip("three.mp4"))
     assert_same(loaded, pickle.loads(pickle.dumps(loaded)))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no such call")
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_clip_is_written_and_read_without_a_change_of_priority(name: str) -> None:
+    load_media(clip(name))
+    assert os.sched_getscheduler(0) not in (os.SCHED_FIFO, os.SCHED_RR)

@@ -5,8 +5,10 @@ EMO_TOOLKIT_BROWSER names the program, such as /usr/bin/chromium; otherwise the 
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from emo_toolkit.ui.page import VIEWS
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60_000  # ms until something must have come, on a busy machine too
+LIMIT = 300.0  # s for a whole test: a script in the page has no time limit of its own
 OpenPage = Callable[..., Page]
 
 
@@ -52,7 +55,20 @@ def browser(address: str, camera_film: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
+def watchdog(browser: Browser) -> Iterator[None]:
+    """Ends the browser, and so the test, when a page does not come back."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    main = next(process["id"] for process in processes if process["type"] == "browser")
+    timer = Timer(LIMIT, os.kill, (main, signal.SIGKILL))
+    timer.start()
+    yield
+    timer.cancel()
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str, watchdog: None) -> Iterator[OpenPage]:
     """Opens the page in a window of its own; at the end no script may have failed in any."""
     complaints, contexts = [], []
 
