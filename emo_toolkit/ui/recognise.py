@@ -184,7 +184,14 @@ def media_inputs(desk: Desk, face: gr.Number) -> tuple[gr.Image, gr.Video, dict[
     sources = ["upload", "webcam"]
     with gr.Tabs():
         with gr.Tab("Photo"):
-            photo = gr.Image(label="Photo", type="filepath", sources=sources, height=250, alt_text="The photo to read")
+            photo = gr.Image(
+                label="Photo",
+                type="filepath",
+                sources=sources,
+                height=250,
+                alt_text="The photo to read",
+                elem_id="photo",
+            )
             face_picker(desk, photo, face)
             examples = example_picker()
         with gr.Tab("Clip"):

@@ -36,7 +36,7 @@ def camera_film(astronaut: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(address: str, camera_film: Path) -> Iterator[Browser]:
     """One browser for all tests here; the page is served before, because both want this thread's event loop."""
     named = os.environ.get("EMO_TOOLKIT_BROWSER")

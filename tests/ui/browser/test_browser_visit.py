@@ -23,6 +23,15 @@ def upload(page: Any, path: Path, tab: str = "Photo") -> None:
     page.locator(f"input[type=file][accept*={kind}]").set_input_files(path)
 
 
+def camera_on(page: Any, where: str) -> Any:
+    """Starts the camera of that input, as far as its first picture: before that its button does nothing."""
+    source = page.locator(where)
+    source.get_by_label("Capture from camera").click()
+    source.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("where => document.querySelector(where + ' video')?.videoWidth > 0", arg=where)
+    return source
+
+
 def read(page: Any) -> str:
     """The headline, once the answer is complete."""
     page.get_by_role("button", name="Read the face").click()
@@ -61,9 +70,7 @@ def test_an_uploaded_clip_shows_the_frames_that_were_read(open_page: Callable, c
 
 def test_a_picture_of_the_camera_is_read(open_page: Callable) -> None:
     page = open_page()
-    page.get_by_label("Capture from camera").click()
-    page.get_by_text("Click to Access Webcam").click()
-    page.get_by_label("capture photo").click()
+    camera_on(page, "#photo").get_by_label("capture photo").click()
     page.get_by_text("One face found").wait_for()
     assert "%" in read(page)
 
@@ -71,9 +78,7 @@ def test_a_picture_of_the_camera_is_read(open_page: Callable) -> None:
 def test_a_recording_of_the_camera_is_read(open_page: Callable) -> None:
     page = open_page()
     page.get_by_role("tab", name="Clip", exact=True).click()
-    clip = page.locator("#clip")
-    clip.get_by_label("Capture from camera").click()
-    clip.get_by_text("Click to Access Webcam").click()
+    clip = camera_on(page, "#clip")
     clip.get_by_text("Record", exact=True).click()
     page.wait_for_timeout(1500)
     clip.get_by_text("Stop", exact=True).click()
