@@ -27,8 +27,8 @@ REALTIME = {"deadline": "realtime", "cpu-used": "8", "b": "3M", "g": "60"}
 QUIET = {"preset": "ultrafast", "x265-params": "log-level=error"}
 MPEG = {"b": "3M", "g": "12", "bf": "2"}
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
-# As root, SVT-AV1 makes the process that calls it a real-time one. Whatever that starts later, a browser say, inherits it,
-# and its waiting threads starve those they wait for.
+# As root, SVT-AV1 makes the process that calls it a real-time one. Whatever that starts later, such as a browser,
+# inherits it, and its waiting threads starve those they wait for.
 GREEDY = {"libsvtav1"}
 OPEN_GOP = "open-gop=1:keyint=24:min-keyint=24:scenecut=0"
 CLIPS = {
