@@ -23,12 +23,18 @@ MAX_EXPLANATION_TOKENS = 192  # the longest of 4,000 captions of drawn clips has
 @dataclass(frozen=True)
 class Asked:
     """What is asked about every sample: `estimate` puts estimated age and gender into the prompt, `explain` asks for
-    an explanation in words too, `groups` is a word of ORIGINS or None."""
+    an explanation in words too, `groups` is a word of ORIGINS or None, `options` the labels to choose from (None: all
+    of the data set)."""
 
     checkpoint: str
     estimate: bool = False
     explain: bool = False
     groups: str | None = None
+    options: tuple[str, ...] | None = None
+
+    def options_of(self, dataset: str) -> tuple[str, ...]:
+        """The labels to choose from, for a sample of that set."""
+        return self.options or LABELS[dataset]
 
     def of_fold(self, fold: int | None) -> "Asked":
         """The same of the checkpoint of one fold."""
@@ -37,7 +43,8 @@ class Asked:
     def answered_by(self, row: dict[str, Any], fold: int | None) -> bool:
         """Whether a row of an earlier run answers the same."""
         known = (row["checkpoint"], row.get("estimate"), "explanation" in row, row.get("groups_origin"))
-        return known == (self.checkpoint, self.estimate, self.explain, self.groups) and row.get("fold", 0) == fold
+        same = known == (self.checkpoint, self.estimate, self.explain, self.groups) and row.get("fold", 0) == fold
+        return same and tuple(row.get("options") or ()) == (self.options or ())
 
 
 class Reader(EmoPipeline):
@@ -76,14 +83,14 @@ def answer_rows(
         for sample in samples:
             prediction = pipeline.predict(
                 sample.path,
-                options=LABELS[sample.dataset],
+                options=asked.options_of(sample.dataset),
                 attributes=None if asked.estimate else FaceAttributes(),
                 estimate=asked.estimate,
                 box=sample.box,
                 **({"max_new_tokens": 0} if asked.explain else {}),
             )
             row = {"id": sample.id, "truth": sample.label, "split": sample.split, "fold": fold}
-            row |= {"estimate": asked.estimate, **asdict(prediction)}
+            row |= {"estimate": asked.estimate, "options": asked.options, **asdict(prediction)}
             del row["prompt"], row["path"]
             if asked.groups:
                 groups = true_groups(sample.truth) if asked.groups == "exact" else pipeline.groups()

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from emo_toolkit.checkpoints import load
 from emo_toolkit.data import DATASETS, load_samples
 from emo_toolkit.errors import EmoError
+from emo_toolkit.labels import LABELS, canonical
 from emo_toolkit.schema import EmoSample
 from train.answers import FOLD, ORIGINS, Asked, Reader, answer_rows, read_rows, write_text
 from train.findings import check, find, lines_of, values_of
@@ -41,6 +42,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split", nargs="+", default=["test"], help="one, or several to be scored together")
     parser.add_argument("--fold", type=fold_of, help='of a set with folds, such as dfew and mafw: 1 to 5, or "all"')
     parser.add_argument("--limit", type=int, help="only so many samples a fold, at random (the same ones every time)")
+    parser.add_argument(
+        "--options",
+        type=labels_of,
+        help='labels to choose from, such as "anger,fear,neutral", in place of all that the set may hold',
+    )
     parser.add_argument("--estimate", action="store_true", help="put estimated age and gender into the prompt")
     parser.add_argument(
         "--explain",
@@ -63,6 +69,14 @@ def parse_arguments() -> argparse.Namespace:
 def fold_of(word: str) -> int | str:
     """A number or "all"."""
     return word if word == "all" else int(word)
+
+
+def labels_of(words: str) -> tuple[str, ...]:
+    """ "anger,happy" -> ("anger", "happiness")."""
+    labels = {word: canonical(word) for word in words.split(",")}
+    if unknown := [word for word, label in labels.items() if not label]:
+        raise argparse.ArgumentTypeError(f"'{unknown[0]}' is none of {', '.join(LABELS['manifest'])}")
+    return tuple(dict.fromkeys(filter(None, labels.values())))
 
 
 def load_jobs(arguments: argparse.Namespace) -> list[Job]:
@@ -90,9 +104,10 @@ def load_jobs(arguments: argparse.Namespace) -> list[Job]:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Answers this process's share of the samples; the main one then joins all rows."""
     state = PartialState(cpu=not torch.cuda.is_available())
-    asked = Asked(arguments.checkpoint, arguments.estimate, arguments.explain, arguments.groups)
+    asked = Asked(arguments.checkpoint, arguments.estimate, arguments.explain, arguments.groups, arguments.options)
     jobs = load_jobs(arguments)
-    check(asked, arguments.dataset, drawn=all(sample.truth for _, sample in jobs))
+    truths = {sample.label for _, sample in jobs}
+    check(asked, arguments.dataset, truths, drawn=all(sample.truth for _, sample in jobs))
     part = arguments.dataset + (f"-fold{arguments.fold}" if arguments.fold else "")
     output = arguments.output or Path(f"report-{arguments.checkpoint.replace('/', '_')}-{part}.json")
     output.parent.mkdir(parents=True, exist_ok=True)

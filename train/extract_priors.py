@@ -11,6 +11,7 @@ FACEXFORMER is a folder of train/checkpoints/convert_facexformer.py; training th
 import argparse
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tqdm import tqdm
 from emo_toolkit.checkpoints import Checkpoint, load
 from emo_toolkit.data import DATASETS, load_samples, write_shard
 from emo_toolkit.data.prior_cache import SHARD_ROWS
-from emo_toolkit.errors import MediaError
+from emo_toolkit.errors import EmoError, MediaError
 from emo_toolkit.face import EmbeddedAnalyser, FacialPriorExtractor
 from emo_toolkit.face.facexformer import FaceXFormerAnalyser
 from emo_toolkit.media import load_media, load_trusted_clip
@@ -30,7 +31,7 @@ from emo_toolkit.schema import EmoSample
 
 
 def cache_key(checkpoint: Checkpoint, analyser: str = EmbeddedAnalyser.version) -> str:
-    """Names what made a cache: the analyser's version, and the vision tower with its picture size."""
+    """Names what made a cache: the analyser, the vision tower with its picture size, and how many frames of a clip."""
     vision = checkpoint.model.config.vision_config
     size = checkpoint.processor.image_processor.size
     return json.dumps(
@@ -38,6 +39,7 @@ def cache_key(checkpoint: Checkpoint, analyser: str = EmbeddedAnalyser.version) 
             "analyser": analyser,
             "vision_tower": f"{vision.model_type}-{vision.hidden_size}x{vision.num_hidden_layers}",
             "size": [size["height"], size["width"]],
+            "frames": checkpoint.processor.num_frames,
         }
     )
 
@@ -45,10 +47,10 @@ def cache_key(checkpoint: Checkpoint, analyser: str = EmbeddedAnalyser.version) 
 @torch.inference_mode()
 def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: FacialPriorExtractor) -> tuple:
     """Ids, priors and vision features of the samples that can be read and have a usable face in every frame."""
-    ids, priors, crops = [], [], []
+    ids, priors, crops, frames = [], [], [], checkpoint.processor.num_frames
     for sample in samples:
         try:
-            media = (load_trusted_clip if sample.kind == "video" else load_media)(sample.path)
+            media = (load_trusted_clip if sample.kind == "video" else load_media)(sample.path, num_frames=frames)
         except MediaError as error:
             tqdm.write(f"{sample.row}: {sample.path}: {error}")
             continue
@@ -65,7 +67,7 @@ def extract(samples: Sequence[EmoSample], checkpoint: Checkpoint, extractor: Fac
     return ids, priors, np.split(flat, np.cumsum([len(clip) for clip in crops])[:-1])
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the shards")
@@ -75,7 +77,15 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="mini-base", help="whose vision tower makes the features")
     parser.add_argument("--analyser", default="embedded", help='"embedded", or a folder with a converted FaceXFormer')
     parser.add_argument("--limit", type=int, help="only so many samples, drawn at random (the same ones every time)")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def extract_all(arguments: argparse.Namespace) -> None:
+    """This process's share of the shards.
+
+    Raises:
+        EmoError: for a set, split or checkpoint that is not there.
+    """
     samples = load_samples(arguments.dataset, arguments.root, arguments.split, fold=arguments.fold)
     random.Random(0).shuffle(samples)
     samples = samples[: arguments.limit]
@@ -99,6 +109,13 @@ def main() -> None:
                 kept += len(found[0])
             bar.update(len(part))
     print(f"{kept} new samples with a face in {arguments.cache}")
+
+
+def main() -> None:
+    try:
+        extract_all(parse_arguments())
+    except (EmoError, OSError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

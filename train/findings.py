@@ -1,13 +1,12 @@
 """The rows of a run -> every figure that is asked for, as values for JSON and as lines for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from emo_toolkit.data import DATASETS
 from emo_toolkit.errors import EmoError
 from emo_toolkit.evaluation import by_group, evaluate, join_folds, score_explanations, to_json
-from emo_toolkit.labels import LABELS
 from emo_toolkit.schema import EvalReport, ExplanationReport, FoldsReport, Gap, GroupReport
 from train.answers import FOLD, Asked
 
@@ -39,7 +38,7 @@ def find(rows: Sequence[Mapping[str, Any]], asked: Asked, truths: Mapping[str, A
     parts: dict[int | None, list[Mapping[str, Any]]] = {}
     for row in rows:
         parts.setdefault(row["fold"], []).append(row)
-    reports = [_report(part, dataset, fold) for fold, part in parts.items()]
+    reports = [_report(part, asked, dataset, fold) for fold, part in parts.items()]
     folds = join_folds(reports, folds=DATASETS[dataset].folds) if len(reports) > 1 else None
     groups: tuple[GroupReport, ...] = ()
     if asked.groups:
@@ -53,11 +52,11 @@ def find(rows: Sequence[Mapping[str, Any]], asked: Asked, truths: Mapping[str, A
     return Findings(asked, folds.pooled if folds else reports[0], folds, groups, explanation)
 
 
-def _report(rows: Sequence[Mapping[str, Any]], dataset: str, fold: int | None) -> EvalReport:
+def _report(rows: Sequence[Mapping[str, Any]], asked: Asked, dataset: str, fold: int | None) -> EvalReport:
     return evaluate(
         [row["truth"] for row in rows],
         [row["label"] for row in rows],
-        labels=LABELS[dataset],
+        labels=asked.options_of(dataset),
         dataset=dataset,
         split="+".join(sorted({row["split"] for row in rows})),
         fold=fold,
@@ -151,8 +150,10 @@ def asked_of(report: ExplanationReport) -> str:
     return report.question.format(kind="image or video")
 
 
-def check(asked: Asked, dataset: str, *, drawn: bool) -> None:
+def check(asked: Asked, dataset: str, truths: Iterable[str], *, drawn: bool) -> None:
     """Raises EmoError where a set cannot give what is asked."""
+    if absent := sorted(set(truths) - set(asked.options_of(dataset))):
+        raise EmoError(f"{dataset} has samples of {', '.join(absent)}, which --options leaves out; add it there")
     if not drawn and asked.explain:
         raise EmoError(f"{dataset} has no exact action units to hold explanations against; leave --explain out")
     if not drawn and asked.groups == "exact":

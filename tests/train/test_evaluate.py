@@ -114,6 +114,19 @@ def test_a_limit_draws_the_same_samples_every_time(score):
     assert steady(some) == steady(whole[:3])
 
 
+def test_the_labels_to_choose_from(score, asked, tmp_path):
+    report, rows, _ = score()
+    words = ("--options", ",".join(dict.fromkeys(row["truth"] for row in rows)).replace("happiness", "Happy"))
+    (tmp_path / "out" / "report.0of1.partial.jsonl").write_text((tmp_path / "out" / "report.jsonl").read_text())
+    asked.clear()
+    fewer, rows, _ = score(*words)
+    assert len(asked) == len(rows)  # rows about other options are asked again
+    assert set(fewer["labels"]) == {row["truth"] for row in rows} < set(report["labels"])
+    assert all(set(row["scores"]) == set(fewer["labels"]) for row in rows)
+    with pytest.raises(SystemExit):
+        score("--options", "anger,tired")
+
+
 def test_estimates_reach_the_prompt(score):
     report, rows, _ = score("--estimate", "--limit", 2)
     assert report["estimate"] is True and {row["attributes"]["origin"] for row in rows} == {"estimated"}
@@ -264,6 +277,7 @@ def test_estimated_groups_of_real_faces_leave_the_answers_alone(score):
         (("--groups",), "ferplus does not tell age and gender; '--groups estimated'"),
         (("--explain",), "ferplus has no exact action units"),
         (("--fold", "all"), "ferplus has no folds"),
+        (("--options", "neutral"), "ferplus has samples of .*, which --options leaves out"),
         (("--limit", 0), "--limit 0 leaves no sample"),
         (("--split", "vaild"), "unknown split 'vaild'"),
     ],

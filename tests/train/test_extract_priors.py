@@ -50,7 +50,12 @@ def test_photos_and_clips_share_a_shard(people, tiny, tmp_path, monkeypatch):
         assert len(priors.embedding) == len(priors.landmarks) == len(priors.found) == len(features)
         assert cache.found(name) and features.any(axis=(1, 2)).all()
         lengths[Path(name).stem[0]] = len(features)
-    assert lengths == {"a": 1, "b": 1, "c": 3, "d": 16}
+    assert lengths == {"a": 1, "b": 1, "c": 3, "d": 4}  # tiny reads four frames of a clip
+
+
+def test_a_split_that_is_not_there_is_said_in_one_line(people, tiny, tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="unknown split 'vaild' of manifest"):
+        run(monkeypatch, people, tmp_path, tiny, "--split", "vaild")
 
 
 def test_facexformer_makes_a_cache_of_its_own(people, tiny, tmp_path, monkeypatch):
