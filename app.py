@@ -1,6 +1,6 @@
 """Serves the page: `emo_toolkit.ui` over one checkpoint, loaded once.
 
-    python app.py [--checkpoint mini] [--host 127.0.0.1] [--port 7860] [--share] [--research]
+    python app.py [--checkpoint mini] [--host 127.0.0.1] [--port 7860] [--share] [--classroom] [--research]
 
 A hosted Space runs the same line; only the handlers of `emo_toolkit/ui/desk.py` hold its GPU.
 """
@@ -38,6 +38,11 @@ def main(words: Sequence[str] | None = None) -> None:
         action="store_true",
         help="only on this machine: an analyser that knows race words may estimate them (mini's knows none)",
     )
+    parser.add_argument(
+        "--classroom",
+        action="store_true",
+        help="for lessons: the shipped examples and drawn faces only; no upload and no camera, also for programs",
+    )
     arguments = parser.parse_args(words)
     try:
         if arguments.research:
@@ -45,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> None:
         pipeline = EmoPipeline.from_checkpoint(arguments.checkpoint, progress=show_progress)
     except EmoError as error:
         parser.exit(1, f"{error}\n")
-    page = build_page(pipeline, research=arguments.research)
+    page = build_page(pipeline, research=arguments.research, classroom=arguments.classroom)
     page.launch(server_name=arguments.host, server_port=arguments.port, share=arguments.share, **LAUNCH)
 
 

@@ -14,16 +14,28 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from ..errors import EmoError
 from ..explain.attention import stream_inside
 from ..explain.attributes import attribute_effects, prior_ablations
 from ..explain.faithfulness import RANDOMS, STEPS, judge
 from ..explain.masking import masked_score
 from ..pipeline import MAX_NEW_TOKENS, EmoPipeline, Reading, make_prompt
 from ..quarantine import Quarantine
-from ..schema import AttributeEffects, EmoPrompt, FaceAttention, FaceAttributes, FaceCrop, Faithfulness, PriorAblations
+from ..schema import (
+    AttributeEffects,
+    EmoPrompt,
+    FaceAttention,
+    FaceAttributes,
+    FaceCrop,
+    Faithfulness,
+    Media,
+    PriorAblations,
+)
+from .examples import is_example
 from .failures import host_in_plain_words, in_plain_words, within
 from .theme import LIMITS
 
+CLASSROOM = "this page reads its examples and drawn faces only, because it is set up for a classroom"
 KEEP_SECONDS = 600  # a file is deleted at the first sweep after this time, and sweeps are as far apart
 MOST_GPU_SECONDS = 120  # a host gives no more to visitors without an account
 # Of every event that calls the model: they take turns, on a CPU as well as on a GPU, so that memory stays bounded.
@@ -75,9 +87,10 @@ class Desk:
         pipeline: the loaded checkpoint.
         research: on a machine of one's own: what the analyser knows of race may be estimated too. Never where others
             are served.
+        classroom: of all files only the shipped examples are read.
     """
 
-    def __init__(self, pipeline: EmoPipeline, *, research: bool = False) -> None:
+    def __init__(self, pipeline: EmoPipeline, *, research: bool = False, classroom: bool = False) -> None:
         @on_gpu(lambda reading, prompt: gpu_seconds(reading))
         def ask(reading: Reading, prompt: EmoPrompt) -> Iterator[Step]:
             yield from stream_inside(pipeline, reading, prompt)
@@ -102,7 +115,7 @@ class Desk:
             )
             return judge(score, saliency, label=label)
 
-        self.pipeline, self.research, self.test_map = pipeline, research, test_map
+        self.pipeline, self.research, self.classroom, self.test_map = pipeline, research, classroom, test_map
         self.quarantine = Quarantine()
         self.ask, self.vary, self.weigh = ask, vary, weigh
 
@@ -112,7 +125,7 @@ class Desk:
         Raises:
             EmoError: the file cannot be read.
         """
-        media = self.quarantine.load_media(path, num_frames=1, limits=LIMITS)
+        media = self._media(path, 1)
         return self.pipeline.extractor.detector.detect(media.frames[0])
 
     def look(self, path: str, *, face: int = 0, estimate: bool = False) -> Reading:
@@ -122,11 +135,16 @@ class Desk:
         Raises:
             EmoError: the file cannot be read, or it has no such face.
         """
-        media = self.quarantine.load_media(path, num_frames=self.pipeline.processor.num_frames, limits=LIMITS)
+        media = self._media(path, self.pipeline.processor.num_frames)
         reading = self.pipeline.look(media, face=face, estimate=estimate)
         if reading.priors is None or self.research:
             return reading
         return replace(reading, priors=replace(reading.priors, attributes=raceless(reading.priors.attributes)))
+
+    def _media(self, path: str, num_frames: int) -> Media:
+        if self.classroom and not is_example(path):
+            raise EmoError(CLASSROOM)
+        return self.quarantine.load_media(path, num_frames=num_frames, limits=LIMITS)
 
     def read(self, reading: Reading, prompt: EmoPrompt) -> Subject:
         """The whole answer at once."""

@@ -3,6 +3,7 @@
 EXAMPLES -> buttons with a picture each; whoever lays them out decides what a press does.
 """
 
+import filecmp
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,11 @@ EXAMPLES = (
     Example("drawn_clip_happiness.mp4", "Drawn clip: boy, 10"),
     Example("drawn_clip_disgust.mp4", "Drawn clip: man, 30"),
 )
+
+
+def is_example(path: str) -> bool:
+    """Whether a file is one of the examples, by its content: uploads have paths of their own."""
+    return any(filecmp.cmp(path, each.path, shallow=False) for each in EXAMPLES)
 
 
 EXAMPLE = EXAMPLES[0]  # which the views that have no upload of their own offer

@@ -5,8 +5,10 @@ import gradio as gr
 DISCLAIMER = "Independent reconstruction of EMO-LLaMA: perceived expression, not felt emotion"
 PURPOSE = (
     "For learning and research. **Not for assessing people at work or in education**: EU law prohibits that. "
-    "Uploads are deleted within 20 minutes and used for nothing else. {race}"
+    "{files} {race}"
 )
+UPLOADS = "Uploads are deleted within 20 minutes and used for nothing else."
+EXAMPLES_ONLY = "**Set up for a classroom**: examples and drawn faces only, no upload and no camera."
 NEVER = "Race is never inferred."
 RESEARCH = "**Research mode, on this machine only**: race words may be estimated."
 MORE = "What it reads, what is kept, what the law says"
@@ -28,10 +30,10 @@ uses are high-risk (Annex III), and people who are exposed to one must be told (
 """
 
 
-def purpose_notice(*, research: bool) -> None:
+def purpose_notice(*, research: bool, classroom: bool) -> None:
     """Before any upload or camera; the details fold out."""
     race = RESEARCH if research else NEVER
     gr.Markdown(DISCLAIMER, elem_id="disclaimer")
-    gr.Markdown(PURPOSE.format(race=race), elem_id="purpose")
+    gr.Markdown(PURPOSE.format(race=race, files=EXAMPLES_ONLY if classroom else UPLOADS), elem_id="purpose")
     with gr.Accordion(MORE, open=False, elem_id="law"):
         gr.Markdown(DETAILS.format(race=race))

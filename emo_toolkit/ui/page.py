@@ -28,12 +28,12 @@ VIEWS: dict[str, tuple[str, View]] = {  # in the address (?view=...) -> its tab,
 }
 
 
-def build_page(pipeline: EmoPipeline, *, research: bool = False) -> gr.Blocks:
+def build_page(pipeline: EmoPipeline, *, research: bool = False, classroom: bool = False) -> gr.Blocks:
     """The page of one loaded checkpoint; `launch(**LAUNCH)` serves it."""
-    desk = Desk(pipeline, research=research)
+    desk = Desk(pipeline, research=research, classroom=classroom)
     with ForgetfulPage(title=TITLE, analytics_enabled=False, keep_seconds=KEEP_SECONDS) as page:
         gr.Markdown(f"# {TITLE}")
-        purpose_notice(research=research)
+        purpose_notice(research=research, classroom=classroom)
         subject = gr.State(None, time_to_live=KEEP_SECONDS)
         with gr.Tabs(elem_id="views") as views:
             for name, (title, view) in VIEWS.items():

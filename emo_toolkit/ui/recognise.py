@@ -26,12 +26,15 @@ from .run_record import DOWNLOAD, Wishes, about_answer, about_face, about_run, f
 from .words import NO_BARS, attributes_sentence, frames_sentence, headline
 
 EMPTY = """## Which expression would people see?
-Choose a photo or a clip, then press **Read the face**. Nothing at hand? Press one of the examples.
+{first}
+
 
 - **How likely** is each of eight expressions? *Unsure* is an answer too.
 - **In words**: what the model says, as it says it. Then ask more about the same face.
 - **What it saw**: the pixels and the prompt, no more and no less.
 """
+CHOOSE = "Choose a photo or a clip, then press **Read the face**. Nothing at hand? Press one of the examples."
+PRESS = "Press one of the examples."
 LOOKING = "Looking for the face …"
 READING = "The model is reading …"
 NO_ATTRIBUTES, ESTIMATE, GIVEN = "none", "estimate age and gender", "I give them"
@@ -43,7 +46,8 @@ SHOW_RESULT = """() => {
     const result = document.querySelector("#result"), top = result.getBoundingClientRect().top;
     if (top < 0 || top > innerHeight - 250) result.scrollIntoView();
 }"""
-KEEP_NEWER = "(mine, other, face) => [mine ? null : other, 0]"
+# A value that is set anew is a change again, and would be searched for faces again: undefined leaves one alone.
+KEEP_NEWER = "(mine, other) => [mine && other ? null : undefined, mine ? 0 : undefined]"
 
 
 @dataclass(frozen=True)
@@ -190,17 +194,26 @@ def media_inputs(desk: Desk, face: gr.Number) -> tuple[gr.Image, gr.Video, dict[
                 sources=sources,
                 height=250,
                 alt_text="The photo to read",
+                interactive=not desk.classroom,
+                buttons=["fullscreen"],
                 elem_id="photo",
             )
             face_picker(desk, photo, face)
             examples = example_picker()
         with gr.Tab("Clip"):
-            clip = gr.Video(label="Clip, up to 2 minutes", sources=sources, include_audio=False, elem_id="clip")
+            clip = gr.Video(
+                label="Clip, up to 2 minutes",
+                sources=sources,
+                include_audio=False,
+                interactive=not desk.classroom,
+                buttons=[],
+                elem_id="clip",
+            )
             examples |= example_picker(clips=True)
     # Handed over as they are: PIL and ffmpeg would open the files before media.py has checked them.
     photo.preprocess = clip.preprocess = lambda upload: upload and upload.path
-    photo.change(None, [photo, clip, face], [clip, face], js=KEEP_NEWER)
-    clip.change(None, [clip, photo, face], [photo, face], js=KEEP_NEWER)
+    photo.change(None, [photo, clip], [clip, face], js=KEEP_NEWER)
+    clip.change(None, [clip, photo], [photo, face], js=KEEP_NEWER)
     return photo, clip, examples
 
 
@@ -230,9 +243,9 @@ def wish_inputs(desk: Desk, face: gr.Number) -> list[gr.components.Component]:
     return [face, question, attributes, *given]
 
 
-def output_side() -> tuple[list[gr.components.Component], gr.Column, FollowUpPanel]:
+def output_side(first: str) -> tuple[list[gr.components.Component], gr.Column, FollowUpPanel]:
     """The components that a View fills, in its order; all but the first stand in a column that waits for a face."""
-    result = gr.Markdown(EMPTY, elem_id="result")
+    result = gr.Markdown(EMPTY.format(first=first), elem_id="result")
     with gr.Column(visible=False) as found:
         plot = gr.Plot(label="Label distribution", show_label=False, elem_id="plot")
         answer = gr.Textbox(
@@ -266,7 +279,7 @@ def recognise_view(desk: Desk, subject: gr.State) -> None:
             wishes = wish_inputs(desk, face)
             button = gr.Button("Read the face", variant="primary")
         with gr.Column(scale=3, min_width=280):
-            shown, found, panel = output_side()
+            shown, found, panel = output_side(PRESS if desk.classroom else CHOOSE)
     outputs = [*shown, subject, record, found, panel.column, panel.chat]
     serve = {"outputs": outputs, "show_progress": "minimal", "show_progress_on": shown[0], **MODEL_TURN}
     serve |= {"inputs": [photo, clip, *wishes], "api_visibility": "private"}

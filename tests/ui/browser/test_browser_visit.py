@@ -18,9 +18,11 @@ DATA = "() => JSON.parse(document.querySelector('#data').innerText)"
 
 
 def upload(page: Any, path: Path, tab: str = "Photo") -> None:
+    """Until the page shows that it has the file; before, there is nothing to read."""
     page.get_by_role("tab", name=tab, exact=True).click()
-    kind = "image" if tab == "Photo" else "video"
+    kind, shown = ("image", "#photo img") if tab == "Photo" else ("video", "#clip video")
     page.locator(f"input[type=file][accept*={kind}]").set_input_files(path)
+    page.locator(shown).wait_for(state="attached")
 
 
 def camera_on(page: Any, where: str) -> Any:
@@ -63,9 +65,27 @@ def test_an_uploaded_photo_gets_bars_words_and_the_crop_of_its_face(
 def test_an_uploaded_clip_shows_the_frames_that_were_read(open_page: Callable, clip: Path) -> None:
     page = open_page()
     upload(page, clip, "Clip")
-    page.locator("video").wait_for()
     assert "%" in read(page)
     assert page.locator("#crops img").count() == 3 and "3 of 4 frames" in page.locator("#result").inner_text()
+
+
+def test_a_new_file_takes_the_other_one_away_and_is_searched_for_faces_once(
+    open_page: Callable, two_faces: Path, clip: Path
+) -> None:
+    page, searches = open_page(), []
+    page.on("request", lambda asked: "/queue/join" in asked.url and searches.append(asked.post_data))
+    upload(page, two_faces)
+    page.get_by_text("2 faces found").wait_for()
+    page.wait_for_timeout(1000)
+    assert len(searches) == 1, searches
+    upload(page, clip, "Clip")
+    expect(page.locator("#photo img")).to_have_count(0)
+    page.wait_for_timeout(1000)
+    assert page.locator("#clip video").count() == 1
+    upload(page, two_faces)
+    expect(page.locator("#clip video")).to_have_count(0)
+    page.wait_for_timeout(1000)
+    assert page.locator("#photo img").count() == 1
 
 
 def test_a_picture_of_the_camera_is_read(open_page: Callable) -> None:
@@ -91,6 +111,8 @@ def test_one_of_several_faces_is_chosen_by_a_click(open_page: Callable, two_face
     upload(page, two_faces)
     page.get_by_text("2 faces found").wait_for()
     page.locator("#faces button").nth(1).click()
+    page.get_by_role("button", name="Which face, age and gender").click()
+    expect(page.get_by_role("spinbutton", name="Which face")).to_have_value("1")  # the click has gone round
     read(page)
     page.get_by_text("The exact prompt, and the whole run as data").click()
     with page.expect_download() as file:
