@@ -73,7 +73,7 @@ def test_a_new_file_takes_the_other_one_away_and_is_searched_for_faces_once(
     open_page: Callable, two_faces: Path, clip: Path
 ) -> None:
     page, searches = open_page(), []
-    page.on("request", lambda asked: "/queue/join" in asked.url and searches.append(asked.post_data))
+    page.on("request", lambda asked: "FileData" in (asked.post_data or "") and searches.append(asked.post_data))
     upload(page, two_faces)
     page.get_by_text("2 faces found").wait_for()
     page.wait_for_timeout(1000)
