@@ -28,7 +28,6 @@ from .words import NO_BARS, attributes_sentence, frames_sentence, headline
 EMPTY = """## Which expression would people see?
 {first}
 
-
 - **How likely** is each of eight expressions? *Unsure* is an answer too.
 - **In words**: what the model says, as it says it. Then ask more about the same face.
 - **What it saw**: the pixels and the prompt, no more and no less.
